@@ -1,0 +1,1 @@
+"""Detectors: pure statistics on arrays."""

@@ -1,0 +1,1 @@
+"""Monitoring and guardrails for LLM services."""
