@@ -1,0 +1,138 @@
+"""Records to traces: each record becomes a decoded trace or a reject."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import msgspec
+import numpy as np
+
+from monitor.codec.text import mend
+from monitor.codec.vectors import read_base64, rows
+from monitor.model.decoded import Decoded, Vector
+from monitor.model.record import Reason, Record, Reject
+from monitor.model.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a record may be: bytes of the whole, characters of one field, age and lead of its time."""
+
+    record_bytes: int = 4 * 2**20
+    field_characters: int = 256 * 2**10
+    max_age: timedelta = timedelta(days=3650)
+    max_lead: timedelta = timedelta(hours=1)
+
+
+class Head(msgspec.Struct):
+    schema_version: str
+
+
+trace_decoder = msgspec.json.Decoder(Trace)
+head_decoder = msgspec.json.Decoder(Head)
+shell_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def known_version(version: str) -> bool:
+    major, dot, minor = version.partition(".")
+    return major == "1" and dot == "." and minor.isdigit()
+
+
+def not_a_trace(record: Record, error: Exception) -> Reject:
+    """The reason a record can't be read, found on the slow path."""
+    try:
+        head = head_decoder.decode(record.value)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        head = None
+    if head is not None and not known_version(head.schema_version):
+        return wrong_version(record, head.schema_version)
+    if not isinstance(error, msgspec.ValidationError):
+        return Reject(record, "not_json", str(error))
+    reason: Reason = "missing_field" if "missing required field" in str(error) else "wrong_type"
+    return Reject(record, reason, str(error))
+
+
+def wrong_version(record: Record, version: str) -> Reject:
+    return Reject(record, "unknown_schema_version", f"schema_version: expected 1.x, got {version[:40]!r}")
+
+
+def storable(value: bytes, limits: Limits) -> bytes:
+    """The record with oversized fields cut and NUL replaced; flagged under ``extra.driftwarden_altered``."""
+    flagged: list[str] = []
+    whole = mend(msgspec.json.decode(value), limits.field_characters, "", flagged)
+    if not flagged or not isinstance(whole, dict):
+        return value
+    extra = whole.get("extra")
+    whole["extra"] = {**(extra if isinstance(extra, dict) else {}), "driftwarden_altered": flagged[:100]}
+    return msgspec.json.encode(whole)
+
+
+def stored_body(value: bytes, trace: Trace) -> bytes:
+    """The record as it is stored: what the producer sent, unknown fields too, without the vectors."""
+    if not trace.embeddings:
+        return value
+    shell = shell_decoder.decode(value)
+    del shell["embeddings"]
+    return msgspec.json.encode(shell)
+
+
+def decode(record: Record, now: datetime, limits: Limits) -> Decoded | Reject:
+    """One record as a trace whose vectors are not unpacked yet, or the reason why not."""
+    if not record.value:
+        return Reject(record, "empty", "the record has no value")
+    if record.size > limits.record_bytes:
+        return Reject(record, "too_large", f"record: at most {limits.record_bytes} bytes, got {record.size}")
+    value = record.value
+    try:
+        if len(value) > limits.field_characters or b"\\u0000" in value:
+            value = storable(value, limits)
+        trace = trace_decoder.decode(value)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        return not_a_trace(record, error)
+    if not known_version(trace.schema_version):
+        return wrong_version(record, trace.schema_version)
+    if not trace.input_messages and trace.prompt_text is None:
+        return Reject(record, "missing_field", "one of input_messages and prompt_text must be there")
+    earliest, latest = now - limits.max_age, now + limits.max_lead
+    if not earliest <= trace.time <= latest:
+        message = f"time: expected {earliest:%Y-%m-%dT%H:%MZ} to {latest:%Y-%m-%dT%H:%MZ}, got {trace.time.isoformat()}"
+        return Reject(record, "time_out_of_range", message)
+    return Decoded(record, trace, stored_body(value, trace), {})
+
+
+def with_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:
+    """Unpacks the vectors of a batch; a trace with an unreadable one becomes a reject."""
+    outcome: list[Decoded | Reject] = list(decoded)
+    places, embeddings, data = [], [], []
+    for i, item in enumerate(decoded):
+        for embedding in item.trace.embeddings:
+            found = read_base64(embedding)
+            if isinstance(found, str):
+                outcome[i] = Reject(item.record, "bad_embedding", found)
+                continue
+            places.append(i)
+            embeddings.append(embedding)
+            data.append(found)
+    found_by_trace: dict[int, dict[str, Vector]] = {}
+    for i, embedding, row in zip(places, embeddings, rows(embeddings, data), strict=True):
+        if not np.isfinite(row).all():
+            outcome[i] = Reject(decoded[i].record, "bad_embedding", f"embedding {embedding.target}: not finite")
+        found_by_trace.setdefault(i, {})[embedding.target] = Vector(embedding.model, embedding.revision, row)
+    for i, vectors in found_by_trace.items():
+        item = outcome[i]
+        if isinstance(item, Decoded):
+            outcome[i] = replace(item, vectors=vectors)
+    return outcome
+
+
+def decode_batch(records: Sequence[Record], now: datetime, limits: Limits) -> tuple[list[Decoded], list[Reject]]:
+    """The traces and the rejects of a batch; every record is in exactly one of the two."""
+    first = [decode(record, now, limits) for record in records]
+    readable = iter(with_vectors([item for item in first if isinstance(item, Decoded)]))
+    outcome = [next(readable) if isinstance(item, Decoded) else item for item in first]
+    return (
+        [item for item in outcome if isinstance(item, Decoded)],
+        [item for item in outcome if isinstance(item, Reject)],
+    )

@@ -1,0 +1,63 @@
+"""Embeddings that travel with a trace: base64 to rows of numbers, many at a time."""
+
+from __future__ import annotations
+
+import binascii
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from monitor.model.trace import Embedding
+
+Row = NDArray[np.float32]
+DTYPES = {"f32le_b64": np.dtype("<f4"), "f16le_b64": np.dtype("<f2"), "i8_b64": np.dtype("i1")}
+
+
+def read_base64(embedding: Embedding) -> bytes | str:
+    """The bytes of an embedding, or a sentence that says what is wrong with them."""
+    try:
+        data = binascii.a2b_base64(embedding.data, strict_mode=True)
+    except ValueError as error:  # also non-ASCII text
+        return f"embedding {embedding.target}: not base64: {error}"
+    itemsize = DTYPES[embedding.encoding].itemsize
+    if len(data) != embedding.dim * itemsize:
+        got = len(data) / itemsize
+        return (
+            f"embedding {embedding.target}: expected dimension {embedding.dim}, got {got:g} {embedding.encoding[:-4]}"
+        )
+    return data
+
+
+def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row]:
+    """float32 rows for embeddings whose bytes were read; not checked for finiteness."""
+    kinds: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for i, embedding in enumerate(embeddings):
+        kinds[embedding.encoding, embedding.dim].append(i)
+    found: list[Row] = [np.empty(0, np.float32)] * len(embeddings)
+    for (encoding, dim), places in kinds.items():
+        stored = np.frombuffer(b"".join([data[i] for i in places]), DTYPES[encoding]).reshape(-1, dim)
+        with np.errstate(invalid="ignore"):  # a NaN of a producer is rejected by its reader, not warned of here
+            values = stored.astype(np.float32)
+        if encoding == "i8_b64":
+            scale = [embeddings[i].scale for i in places]
+            values *= np.array([1 / 127 if s is None else s for s in scale], np.float32)[:, None]
+        for place, row in zip(places, values, strict=True):
+            found[place] = row
+    return found
+
+
+def pack_float16(matrix: NDArray[np.floating]) -> list[bytes | None]:
+    """Each row as little-endian float16; None for a row that is missing (NaN)."""
+    missing = np.isnan(matrix[:, 0]) if matrix.shape[1] else np.ones(len(matrix), bool)
+    data = np.clip(np.nan_to_num(matrix), -65504, 65504).astype("<f2").tobytes()
+    width = 2 * matrix.shape[1]
+    return [None if lost else data[i * width : (i + 1) * width] for i, lost in enumerate(missing)]
+
+
+def unpack_float16(packed: Sequence[bytes | None], dimension: int) -> Row:
+    """``(n, dimension)`` float32; a missing row, or one of another dimension, is NaN."""
+    empty = np.full(dimension, np.nan, "<f2").tobytes()
+    data = b"".join([row if row is not None and len(row) == len(empty) else empty for row in packed])
+    return np.frombuffer(data, "<f2").reshape(-1, dimension).astype(np.float32)

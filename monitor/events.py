@@ -1,0 +1,114 @@
+"""What happened, as typed events; ``monitor.telemetry`` turns them into logs and metrics, and nothing else does."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    role: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchStored:
+    """Counts of one transaction and the seconds each stage took."""
+
+    traces: int
+    repeats: int
+    rejects: Counter[str]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsPlaced:
+    positions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class OwnershipLost:
+    """Another consumer holds the partition; what was read is read again by its owner."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    """Something we need is away; we try again."""
+
+    what: str
+    reason: str
+    again_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Back:
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class OffsetsLost:
+    """The broker no longer holds records that were never read: the gap is recorded and alerted on."""
+
+    partition: str
+    expected: int
+    earliest: int
+
+
+@dataclass(frozen=True, slots=True)
+class BaselineActivated:
+    version: int
+    source: str
+    traces: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
+class PanesJudged:
+    segment: str
+    panes: int
+    traces: float
+    drifted: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    happening: str
+    labels: dict[str, str]
+    summary: str
+    onset: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempted:
+    """One attempt to deliver a message."""
+
+    endpoint: str
+    message: str
+    outcome: str
+    status: int | None
+    attempt: int
+
+
+Event = (
+    Started
+    | Stopped
+    | BatchStored
+    | PartitionsPlaced
+    | OwnershipLost
+    | Away
+    | Back
+    | OffsetsLost
+    | BaselineActivated
+    | PanesJudged
+    | AlertChanged
+    | Attempted
+)

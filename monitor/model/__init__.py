@@ -1,0 +1,1 @@
+"""The nouns of the domain: plain values without behaviour of the world."""

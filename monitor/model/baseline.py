@@ -1,0 +1,31 @@
+"""The baseline: the feature map and the references that now is compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from detectors.reference import Reference
+from detectors.stack import Stack
+
+from monitor.model.segment import Segment
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """A fitted baseline: immutable and versioned.
+
+    ``space`` names the embedding model of its vectors. The traces it was fitted on lie in ``since`` to ``until``;
+    panes are judged from ``judged_from`` on.
+    """
+
+    version: int
+    space: str
+    stack: Stack
+    references: Mapping[Segment, Mapping[str, Reference]]
+    source: str
+    traces: int
+    since: datetime
+    until: datetime
+    judged_from: datetime

@@ -1,0 +1,62 @@
+"""What a batch becomes: columns of signals, scores, and the unit that one transaction stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from detectors.base import Sum
+from detectors.score import Score
+
+from monitor.model.decoded import Decoded
+from monitor.model.record import Progress, Reject
+from monitor.model.segment import Segment
+from monitor.model.signal import Column
+
+
+def take(column: Column, places: Sequence[int]) -> Column:
+    """The entries of a column at ``places``, in that order."""
+    return column[list(places)] if isinstance(column, np.ndarray) else [column[i] for i in places]
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """A batch of n traces with their signals (columns of length n) and scores (n mappings)."""
+
+    traces: Sequence[Decoded]
+    columns: Mapping[str, Column]
+    scores: Sequence[Mapping[str, Score]]
+
+    def __len__(self) -> int:
+        return len(self.traces)
+
+    def at(self, places: Sequence[int]) -> Scored:
+        return Scored(
+            [self.traces[i] for i in places],
+            {name: take(column, places) for name, column in self.columns.items()},
+            [self.scores[i] for i in places],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PaneSum:
+    """What one batch adds to one pane of one segment: n and the total of the stacked feature map."""
+
+    segment: Segment
+    start: datetime
+    sum: Sum
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """What one transaction stores, all or nothing; ``baseline`` is the version the sums were made with, 0 for none."""
+
+    progress: Sequence[Progress]
+    scored: Scored
+    rejects: Sequence[Reject]
+    repeats: int
+    sums: Sequence[PaneSum]
+    baseline: int
+    received_at: datetime

@@ -1,0 +1,180 @@
+"""What the use cases ask of the world. Each port has a real edge, a fake in ``monitor.testing`` and one suite for both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import numpy as np
+from detectors.base import Sum
+from numpy.typing import NDArray
+
+from monitor.events import Event
+from monitor.model.alert import Alert, Change, Message, Outcome
+from monitor.model.baseline import Baseline
+from monitor.model.record import Partition, Progress, Record, Reject, StoredReject
+from monitor.model.scored import Scored, Unit
+from monitor.model.segment import Segment
+from monitor.model.verdict import Verdict
+from monitor.watch import Watch
+
+Clock = Callable[[], datetime]
+Emit = Callable[[Event], None]
+
+
+class Embedder(Protocol):
+    """A sentence encoder. ``encode`` gives ``(n, dimension)`` float32 of unit rows."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def dimension(self) -> int: ...
+    @property
+    def fingerprint(self) -> str: ...
+    def encode(self, texts: Sequence[str]) -> NDArray[np.float32]: ...
+
+
+class Source(Protocol):
+    """A log of records in partitions. A partition is *unplaced* until it is told where to read from."""
+
+    def unplaced(self) -> Sequence[Partition]: ...
+    def place(self, positions: Mapping[Partition, int]) -> None:
+        """Read these partitions from these offsets on; those not assigned any more are passed over."""
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """The next records of placed partitions, bounded in number and bytes; keeps the membership alive."""
+
+    def progress(self, records: Sequence[Record]) -> Sequence[Progress]:
+        """What storing the records just polled amounts to."""
+
+    def stored(self, progress: Sequence[Progress]) -> None:
+        """The progress is safe in the store; lag tools may be told."""
+
+    def rewind(self) -> None:
+        """Forget what was polled: every assigned partition is unplaced again, and nothing is read till it is placed."""
+
+    def idle(self) -> Sequence[Progress]:
+        """Position and end of every placed partition, for the watermark."""
+
+    def beginning(self, partition: Partition) -> int:
+        """The first offset the log still holds."""
+
+    def close(self) -> None: ...
+
+
+class Sink(Protocol):
+    """Where records are published."""
+
+    def send(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> None:
+        """Queue one record; raises Transient where the broker does not take it in time."""
+
+    def flush(self) -> None:
+        """Return when all that was sent is acknowledged; raises Transient otherwise."""
+
+    def close(self) -> None: ...
+
+
+class DeadLetters(Protocol):
+    def send(self, rejects: Sequence[Reject]) -> None:
+        """Publish and wait for the acknowledgement; raises Transient."""
+
+
+class TraceStore(Protocol):
+    """The consumer's side of the store."""
+
+    def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Where each partition is to be read from; one never seen starts at the given offset."""
+
+    def baseline(self) -> Baseline | None:
+        """The baseline in force."""
+
+    def commit(self, unit: Unit) -> None:
+        """Store all of the unit or nothing. Raises Fenced, Stale, Repeated or Transient."""
+
+    def known(self, keys: Sequence[tuple[str, str, datetime]]) -> set[tuple[str, str]]:
+        """Those of the traces (tenant, id, time) that are stored already."""
+
+    def seen(self, progress: Sequence[Progress], at: datetime) -> None:
+        """Partitions were looked at and stand thus: an idle partition must not hold the watermark back."""
+
+    def waiting_rejects(self, limit: int) -> Sequence[StoredReject]:
+        """Rejects that the dead-letter topic has not got yet, oldest first."""
+
+    def forwarded(self, ids: Sequence[int], at: datetime) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What the store knows of a partition's reading; instants of the wall clock but ``event_time``."""
+
+    partition: Partition
+    next: int
+    end: int
+    event_time: datetime | None
+    data_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A watch under lock with the sums of panes not judged yet: ``panes`` maps starts to sums, all added up."""
+
+    watch: Watch
+    panes: Mapping[datetime, Sum]
+
+
+class WatchStore(Protocol):
+    """The judge's side of the store."""
+
+    def partitions(self) -> Sequence[PartitionState]: ...
+    def baseline(self) -> Baseline | None: ...
+    def ready(self, baseline: Baseline, closed: datetime) -> Sequence[Segment]:
+        """Segments with panes that start before ``closed`` and are not judged; all traffic first."""
+
+    def claim(self, baseline: Baseline, segment: Segment, closed: datetime) -> AbstractContextManager[Claim | None]:
+        """A segment's watch, locked till the end of the block; None where another judge has it or nothing is due."""
+
+    def parts(self, baseline: Baseline, since: datetime, until: datetime) -> Mapping[Segment, Sum]:
+        """The sums of every segment over panes from ``since`` to before ``until``, judged or not."""
+
+    def alert(self, labels: Mapping[str, str]) -> Alert | None:
+        """The open alert with these labels."""
+
+    def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
+        """Within the claim's transaction: panes judged, verdicts, alert transitions and outbox rows."""
+
+
+class BaselineStore(Protocol):
+    """Where baselines are learned from and kept."""
+
+    def baseline(self) -> Baseline | None: ...
+    def history(self, *, where: Mapping[str, Any], limit: int) -> Scored:
+        """Stored traces by event time, oldest first; ``where`` may hold build, since, until."""
+
+    def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Unit]) -> Baseline:
+        """Put a baseline in force: one transaction that also adds up the traces stored after its own."""
+
+
+class Outbox(Protocol):
+    """Messages that wait for delivery, in order per endpoint and fingerprint."""
+
+    def due(self, now: datetime, limit: int) -> AbstractContextManager[Sequence[Message]]:
+        """Messages whose turn it is, held against other notifiers till the end of the block."""
+
+    def settle(self, message: Message, outcome: Outcome, at: datetime, again_at: datetime | None) -> None:
+        """Note one attempt; ``again_at`` None means there is no next one."""
+
+
+class Sender(Protocol):
+    """Delivers one message to one endpoint."""
+
+    def send(self, message: Message, now: datetime) -> Outcome: ...
+
+
+class Reader(Protocol):
+    """Read-only queries over the public views; a row is a mapping of plain values."""
+
+    def rows(self, sql: str, parameters: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]: ...
