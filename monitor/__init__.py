@@ -1,1 +1,8 @@
 """Monitoring and guardrails for LLM services."""
+
+import os
+
+# ONNX Runtime reads this when it is imported; without it, it writes a device id under HOME and calls its makers.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+# The tokenizers would otherwise take every core, whatever number of threads was asked for.
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")

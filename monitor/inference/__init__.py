@@ -1,0 +1,1 @@
+"""Models that run here: the sentence encoder and the runtime under it."""
