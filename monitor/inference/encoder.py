@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -33,10 +33,10 @@ class Encoder:
     """Vectors of two fingerprints must not be compared."""
     max_length: int
     max_tokens_per_run: int
-    _session: Session
-    _tokenizer: Tokenizer
-    _whole: Tokenizer
-    _cache: VectorCache
+    _session: Session = field(repr=False)
+    _tokenizer: Tokenizer = field(repr=False)
+    _whole: Tokenizer = field(repr=False)
+    _cache: VectorCache = field(repr=False)
 
     @classmethod
     def load(

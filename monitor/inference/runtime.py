@@ -59,7 +59,7 @@ def open_session(model: Path, *, threads: int = 1, provider: Provider = "cpu") -
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = _ERRORS_ONLY
-    # Two spinning threads cost 3.5 times the CPU at 20 requests a second.
+    # Two spinning threads cost 3.5 times the CPU at 20 requests a second (measured).
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # One plan per shape ever seen would be kept, and our shapes vary.
     options.enable_mem_pattern = False
