@@ -1,0 +1,88 @@
+"""A signal is a bounded feature map, and its state is a sum that adds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Features = NDArray[np.float32]
+Labels = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sum:
+    """How many traces, and the sum of their features: all that a detector keeps.
+
+    ``summarise(a ++ b) == summarise(a) + summarise(b)``, so panes, partitions and processes merge by ``+``.
+
+    Attributes:
+        n: traces counted; a float, so that weighted traces add too.
+        total: the sum of their features, ``(k,)``.
+    """
+
+    n: float
+    total: Array
+
+    @staticmethod
+    def zero(size: int) -> Sum:
+        """The sum of no trace."""
+        return Sum(0.0, np.zeros(size))
+
+    def __add__(self, other: Sum) -> Sum:
+        if self.total.shape != other.total.shape:
+            raise ValueError(f"expected {self.total.shape[0]} features, got {other.total.shape[0]}")
+        return Sum(self.n + other.n, self.total + other.total)
+
+    def __getitem__(self, part: slice) -> Sum:
+        """The same traces, seen through a slice of the features."""
+        return Sum(self.n, self.total[part])
+
+    @property
+    def mean(self) -> Array:
+        """The mean feature ``(k,)``; NaN when there is no trace."""
+        if self.n == 0:
+            return np.full_like(self.total, np.nan)
+        return self.total / self.n
+
+
+def summarise(features: Features | Array) -> Sum:
+    """The sum of ``(n, k)`` features, added in double precision."""
+    return Sum(float(len(features)), features.sum(axis=0, dtype=np.float64))
+
+
+class FeatureMap(Protocol):
+    """Maps a column of ``n`` values to ``(n, size)`` bounded features, row by row.
+
+    A missing value is a coordinate of its own, so ``n`` is the same for every signal.
+    """
+
+    @property
+    def size(self) -> int:
+        """How many features one value has."""
+        ...
+
+    @property
+    def tested(self) -> int:
+        """The first ``tested`` features decide; the rest only tell people, say a mean in native units."""
+        ...
+
+    @property
+    def bound(self) -> float:
+        """No value has tested features longer than this (Euclidean norm).
+
+        Hence ``⟨g, φ(x) − μ⟩ ≤ bound − ⟨g, μ⟩`` for a unit vector g.
+        """
+        ...
+
+    @property
+    def missing(self) -> Features:
+        """The features ``(size,)`` of a missing value."""
+        ...
+
+    def apply(self, column: Any) -> Features:
+        """The features ``(n, size)`` of the column."""
+        ...

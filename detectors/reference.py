@@ -1,0 +1,181 @@
+"""What "no change" means for one segment and signal: a mean, its error, and the spread around it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, assert_never
+
+import numpy as np
+
+from detectors.base import Array, FeatureMap, Features, Labels
+from detectors.category import fit_category
+from detectors.relation import fit_relation
+from detectors.scalar import fit_scalar
+from detectors.stack import Stack
+from detectors.vector import fit_vector
+
+Kind = Literal["scalar", "category", "vector", "relation"]
+
+_ATOMS = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reference:
+    """The fitted baseline of one segment and signal. ``t`` is the number of tested features, ``t ≤ k``.
+
+    Attributes:
+        n: rows that the mean was taken over.
+        mean: ``(k,)``.
+        covariance: of the tested features, ``(t, t)``.
+        atoms: distinct rows minus the mean that stand for the distribution, ``(r, t)``; exact where the map has few.
+        shares: how much of the distribution each atom carries, ``(r,)``, adding to one.
+        bound: no trace has tested features longer than this.
+        over_dispersion: variance of pane means over that of independent traces, at least 1.
+        smallest_effect: shifts below this many standard deviations along the tested direction are no drift.
+    """
+
+    n: int
+    mean: Array
+    covariance: Features
+    atoms: Features
+    shares: Array
+    bound: float
+    over_dispersion: float
+    smallest_effect: float
+
+    @property
+    def tested(self) -> int:
+        """How many of the features are tested."""
+        return len(self.covariance)
+
+    @property
+    def error(self) -> Array:
+        """Standard error of each coordinate of the mean, over all ``k`` for the tested ones, NaN for the rest."""
+        spread = np.full(len(self.mean), np.nan)
+        spread[: self.tested] = np.sqrt(np.diag(self.covariance) * self.over_dispersion / self.n)
+        return spread
+
+
+def fit_reference(
+    features: Features,
+    feature_map: FeatureMap,
+    *,
+    panes: Labels | None = None,
+    smallest_effect: float = 0.02,
+) -> Reference:
+    """Centre on ``(m, k)`` features of rows that did not fit the map.
+
+    Args:
+        features: rows of the reference's split B, in any order.
+        feature_map: the map that made them.
+        panes: pane of each row ``(m,)``, from which the over-dispersion is estimated; None takes rows as independent.
+        smallest_effect: in standard deviations along the tested direction.
+    """
+    if len(features) < 2:
+        raise ValueError(f"expected at least 2 rows of reference, got {len(features)}")
+    mean = features.mean(axis=0, dtype=np.float64)
+    centred = features[:, : feature_map.tested].astype(np.float64) - mean[: feature_map.tested]
+    covariance = centred.T @ centred / (len(features) - 1)
+    atoms, shares = _atoms(centred.astype(np.float32))
+    return Reference(
+        n=len(features),
+        mean=mean,
+        covariance=covariance.astype(np.float32),
+        atoms=atoms,
+        shares=shares,
+        bound=feature_map.bound,
+        over_dispersion=1.0 if panes is None else over_dispersion(centred, panes),
+        smallest_effect=smallest_effect,
+    )
+
+
+def over_dispersion(centred: Array, panes: Labels) -> float:
+    """Variance between pane means over the variance within, one when that could be chance; never below one.
+
+    The ratio is ``Σ_p n_p |m_p|² / (P − 1)`` over the trace of the covariance. Under independence it varies by
+    about ``sqrt(2 / (P − 1) / d)`` with d the effective number of dimensions, ``tr(Σ)² / tr(Σ²)``.
+    """
+    _, place = np.unique(panes, return_inverse=True)
+    counts = np.bincount(place)
+    covariance = centred.T @ centred / max(len(centred) - 1, 1)
+    total = float(np.trace(covariance))
+    if len(counts) < 8 or total <= 0:
+        return 1.0
+    sums = np.zeros((len(counts), centred.shape[1]))
+    np.add.at(sums, place, centred)
+    between = float(((sums**2).sum(axis=1) / counts).sum()) / (len(counts) - 1)
+    chance = np.sqrt(2.0 / (len(counts) - 1) * float((covariance**2).sum()) / total**2)
+    ratio = between / total
+    return ratio if ratio > 1.0 + 1.64 * chance else 1.0
+
+
+def fit(
+    columns: Mapping[str, Any],
+    kinds: Mapping[str, Kind],
+    *,
+    seed: int,
+    panes: Labels | None = None,
+    smallest_effect: float = 0.02,
+) -> tuple[Stack, dict[str, Reference]]:
+    """Fit maps on a random third of the rows and centre on the rest.
+
+    Rows that fit a map look closer to it than new ones do, so they take no part in the reference.
+
+    Args:
+        columns: one column of ``n`` values per signal of ``kinds``.
+        kinds: what each signal is.
+        seed: of the split and of the random features.
+        panes: pane of each row ``(n,)``.
+        smallest_effect: see ``fit_reference``.
+    """
+    count = len(columns[next(iter(kinds))])
+    order = np.random.default_rng(seed).permutation(count)
+    fitted, centred = np.sort(order[: count // 3]), np.sort(order[count // 3 :])
+    maps = {name: fit_map(take(columns[name], fitted), kind, seed=seed) for name, kind in kinds.items()}
+    stack = Stack(maps)
+    held_out = None if panes is None else panes[centred]
+    references = {
+        name: fit_reference(
+            feature_map.apply(take(columns[name], centred)),
+            feature_map,
+            panes=held_out,
+            smallest_effect=smallest_effect,
+        )
+        for name, feature_map in maps.items()
+    }
+    return stack, references
+
+
+def fit_map(column: Any, kind: Kind, *, seed: int) -> FeatureMap:
+    """The feature map of its kind, fitted on the column."""
+    match kind:
+        case "scalar":
+            return fit_scalar(np.asarray(column, dtype=np.float64))
+        case "category":
+            return fit_category(column)
+        case "vector":
+            return fit_vector(column, seed=seed)
+        case "relation":
+            return fit_relation(column, seed=seed)
+        case _:
+            assert_never(kind)
+
+
+def take(column: Any, rows: Labels) -> Any:
+    """The given rows of a column, be it an array or a sequence of labels."""
+    if isinstance(column, np.ndarray):
+        return column[rows]
+    labels: Sequence[str | None] = column
+    return [labels[row] for row in rows.tolist()]
+
+
+def _atoms(centred: Features) -> tuple[Features, Array]:
+    """All distinct rows with their shares if there are few, else the first rows (in random order) with equal shares."""
+    distinct, counts = np.unique(centred[: 2 * _ATOMS], axis=0, return_counts=True)
+    if len(distinct) <= _ATOMS:
+        distinct, counts = np.unique(centred, axis=0, return_counts=True)
+    if len(distinct) <= _ATOMS:
+        return distinct, counts / counts.sum()
+    chosen = np.linspace(0, len(centred) - 1, _ATOMS).astype(np.int64)
+    return centred[chosen], np.full(_ATOMS, 1.0 / _ATOMS)
