@@ -30,7 +30,7 @@ def embed(weights: Weights, config: BertConfig, ids: list[int]) -> Any:
     def dense(x: NDArray[np.float64], name: str) -> Any:
         return x @ w[f"{name}.weight"].T + w[f"{name}.bias"]
 
-    def norm(x: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    def norm(x: NDArray[np.float64], name: str) -> Any:
         centred = x - x.mean(-1, keepdims=True)
         scaled = centred / np.sqrt((centred**2).mean(-1, keepdims=True) + config.layer_norm_eps)
         return scaled * w[f"{name}.weight"] + w[f"{name}.bias"]
