@@ -34,6 +34,7 @@ class BertConfig(msgspec.Struct, frozen=True):
     num_attention_heads: int
     num_hidden_layers: int
     layer_norm_eps: float
+    max_position_embeddings: int = 512
     position_embedding_type: str = "absolute"
 
     def check(self) -> None:

