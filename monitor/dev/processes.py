@@ -16,6 +16,14 @@ class ServiceError(Permanent):
     """A local service cannot run; the message is a sentence for the person who asked for it."""
 
 
+class NotInstalledError(ServiceError):
+    """What the service is made of is not on this machine; the message says how to get it."""
+
+
+def silent(_sentence: str) -> None:
+    """A `report` for those who do not want to hear about progress."""
+
+
 def spawn(argv: list[str], *, log: Path, pid_file: Path) -> psutil.Process:
     """Start a program in a session of its own, so that Ctrl-C and the death of its parent leave it alone."""
     pid = os.posix_spawn(
