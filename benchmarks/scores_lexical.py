@@ -1,0 +1,134 @@
+"""How well the lexical scores tell hallucinated answers, and how fast: ``python -m benchmarks.scores_lexical``.
+
+Reads the question answering part of RAGTruth (arXiv 2401.00396) from DRIFTWARDEN_SHARED_DATA or ``../shared/data``.
+Nothing is fitted here. A row of answer length stands beside every figure, because length alone tells much.
+"""
+
+import gzip
+import json
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import rankdata
+
+from detectors import abstention, grounding
+from detectors.score import Score
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Answers with their passages, and whether people found a hallucinated span in them."""
+
+    answers: list[str]
+    passages: list[list[str]]
+    questions: list[str]
+    models: list[str]
+    hallucinated: npt.NDArray[np.bool_]
+
+
+def read_ragtruth(folder: Path) -> Corpus:
+    """The answers of ``ragtruth_qa``, in the order of the file."""
+    with gzip.open(folder / "source_qa_train.jsonl.gz", "rt") as lines:
+        sources = {row["source_id"]: row["source_info"] for row in map(json.loads, lines)}
+    with gzip.open(folder / "response_qa_train.jsonl.gz", "rt") as lines:
+        rows = [json.loads(line) for line in lines]
+    context = {
+        name: [passage for passage in re.split(r"passage \d+:", source["passages"]) if passage.strip()]
+        for name, source in sources.items()
+    }
+    return Corpus(
+        answers=[row["response"] for row in rows],
+        passages=[context[row["source_id"]] for row in rows],
+        questions=[sources[row["source_id"]]["question"] for row in rows],
+        models=[row["model"] for row in rows],
+        hallucinated=np.array([bool(row["labels"]) for row in rows]),
+    )
+
+
+def auroc(values: Array, positive: npt.NDArray[np.bool_]) -> float:
+    """Chance that a positive row scores above a negative one, ties counting half."""
+    ranks = rankdata(values)
+    hits = int(positive.sum())
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (len(values) - hits)))
+
+
+def auroc_within(values: Array, positive: npt.NDArray[np.bool_], lengths: Array) -> float:
+    """AUROC inside quintiles of length, weighted by the pairs each compares."""
+    quintile = np.digitize(lengths, np.quantile(lengths, [0.2, 0.4, 0.6, 0.8]))
+    parts = [quintile == part for part in range(5)]
+    pairs = np.array([float(positive[part].sum()) * float((~positive[part]).sum()) for part in parts])
+    each = np.array([auroc(values[part], positive[part]) for part in parts])
+    return float((pairs * each).sum() / pairs.sum())
+
+
+def novel_words(corpus: Corpus) -> Array:
+    """The peer without a model: how many content words of the answer the context does not hold."""
+    found = zip(corpus.answers, corpus.passages, corpus.questions, strict=True)
+    return np.array(
+        [float(sum(len(claim.novel) for claim in grounding.claims(*one))) for one in found], dtype=np.float64
+    )
+
+
+def report_ragtruth(corpus: Corpus) -> None:
+    """Print the figures of ``grounding.lexical`` beside answer length and the count of novel words."""
+    began = time.perf_counter()
+    scores = grounding.lexical(corpus.answers, corpus.passages, questions=corpus.questions)
+    rate = len(scores) / (time.perf_counter() - began)
+    scored = np.array([score.value is not None for score in scores])
+    lengths = np.array([float(len(answer)) for answer in corpus.answers])
+    # An answer that only declines claims nothing: where all answers are ranked, it ranks last.
+    columns = {
+        "answer length": lengths,
+        "count of novel words": novel_words(corpus),
+        "grounding.lexical": np.array([score.value or 0.0 for score in scores]),
+    }
+    print(
+        f"RAGTruth QA: {len(scores)} answers, {corpus.hallucinated.mean():.0%} hallucinated, {(~scored).sum()} declined"
+    )
+    print(f"{'AUROC':24}{'all':>8}{'scored':>8}{'in length quintiles':>22}")
+    for name, column in columns.items():
+        figures = auroc(column, corpus.hallucinated), auroc(column[scored], corpus.hallucinated[scored])
+        within = auroc_within(column, corpus.hallucinated, lengths)
+        print(f"{name:24}{figures[0]:8.3f}{figures[1]:8.3f}{within:22.3f}")
+    for model in sorted(set(corpus.models)):
+        own = np.array([name == model for name in corpus.models])
+        by_score = [f"{name} {auroc(column[own], corpus.hallucinated[own]):.3f}" for name, column in columns.items()]
+        print(f"  {model:22}" + "  ".join(by_score))
+    print(f"grounding.lexical: {rate:,.0f} traces/s, {1e6 / rate:.0f} µs per trace (target ≥ 1,000/s)")
+
+
+def report_speed(answers: list[str]) -> None:
+    """Print the time per text of 600 characters of the cue scores."""
+    texts = [(answer + " ") * (600 // (len(answer) + 1) + 1) for answer in answers]
+    texts = [text[:600] for text in texts]
+    cues: tuple[Callable[[list[str]], list[Score]], ...] = (abstention.abstention, abstention.hedging)
+    for cue in cues:
+        began = time.perf_counter()
+        cue(texts)
+        print(f"{cue.__name__}: {(time.perf_counter() - began) / len(texts) * 1e6:.1f} µs per text (budget 15 µs)")
+
+
+def main() -> int:
+    """Print every figure; 1 where the data is absent."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("DRIFTWARDEN_SHARED_DATA", default)) / "ragtruth_qa"
+    if not folder.is_dir():
+        print(f"no data at {folder}: set DRIFTWARDEN_SHARED_DATA", file=sys.stderr)
+        return 1
+    corpus = read_ragtruth(folder)
+    report_ragtruth(corpus)
+    report_speed(corpus.answers)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

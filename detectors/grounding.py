@@ -1,0 +1,177 @@
+"""Is the answer held by its context? Told from the words alone.
+
+Lexical evidence sees words that come from nowhere. It does not see a fact swapped for another of the same context.
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from detectors import words
+from detectors.abstention import abstention
+from detectors.score import Score, Span, abstained, insufficient, ok
+from detectors.sentences import split
+
+# Numbers whole ("1,250.5"), Chinese and Japanese by character, all else by word.
+_WORD = re.compile(
+    r"\d+(?:[.,]\d+)*|[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:['’][^\W\d_]+)?"
+)
+# What points into the context or numbers a list is no number of the claim: "(Passage 2)", "[1]", "3." at a line start.
+_POINTER = re.compile(
+    r"\(?\b(?:passages?|sources?|documents?|context|steps?) {0,2}#?\d+"
+    r"(?: {0,2}(?:,|and|&|-|to) {0,2}(?:passages? )?\d+){0,9}\)?"
+    r"|\[\d{1,3}\]|^[ \t]{0,8}\d{1,3}[.)](?=\s)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_STEM = 6
+
+# A novel number or name weighs three novel words.
+_SPECIFIC = 3.0
+# Doubtful mass at which the value is one half is ln 2 / _RATE.
+_RATE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of an answer, compared with the context.
+
+    Attributes:
+        span: character offsets of the sentence.
+        words: how many words it has, ``content`` of which are neither grammar nor talk about the answer itself.
+        novel: offsets of the content words that neither a passage nor the question holds.
+        novel_mass: novel words, numbers and names counting three.
+        unpaired: content words that stand beside no word they stand beside in a passage.
+        copied: the longest run of words whose every neighbouring pair stands in a passage.
+    """
+
+    span: Span
+    words: int
+    content: int
+    novel: tuple[Span, ...]
+    novel_mass: float
+    unpaired: int
+    copied: int
+
+    @property
+    def doubt(self) -> float:
+        """Novel mass times the share of content words that no shared pair holds (two words of prior); 0 to ∞."""
+        return self.novel_mass * self.unpaired / (self.content + 2)
+
+    @property
+    def value(self) -> float:
+        """The doubt on the scale of a score."""
+        return -math.expm1(-_RATE * self.doubt)
+
+
+def lexical(
+    answers: Sequence[str], contexts: Sequence[Sequence[str]], *, questions: Sequence[str] | None = None
+) -> list[Score]:
+    """1 − ∏(1 − s) over the sentences of an answer, s = 1 − exp(−doubt/4); the spans are the novel words.
+
+    A word is held if any passage or the question holds its stem, so another passage never makes an answer worse. On
+    RAGTruth QA this tells answers apart better than the one best passage per sentence (count of novel words, AUROC .780
+    against .775), and the product over sentences better than their maximum (.797 against .783); weights by inverse
+    document frequency made it worse. Answers that only decline are ``abstained``; an answer without passages is
+    ``insufficient_input``.
+
+    >>> context = ["The bridge opened in 1932. It carries eight lanes of traffic."]
+    >>> held, novel = lexical(["The bridge carries 8 lanes.", "It was designed by Ralph Freeman."], [context, context])
+    >>> held.value, round(novel.value, 3), novel.spans
+    (0.0, 0.65, ((7, 15), (19, 24), (25, 32)))
+    """
+    asked = questions if questions is not None else [""] * len(answers)
+    declined = abstention(answers)
+    stems = _Stems()
+    return [
+        _lexical(answer, passages, question, stems) if refusal.value != 1.0 else abstained("the answer only declines")
+        for answer, passages, question, refusal in zip(answers, contexts, asked, declined, strict=True)
+    ]
+
+
+def claims(answer: str, passages: Sequence[str], question: str = "") -> list[Claim]:
+    """The sentences of an answer that have words, each compared with all passages."""
+    return _claims(answer, passages, question, _Stems())
+
+
+def _lexical(answer: str, passages: Sequence[str], question: str, stems: "_Stems") -> Score:
+    if not answer.strip():
+        return insufficient("empty answer")
+    if not any(passage.strip() for passage in passages):
+        return insufficient("no context")
+    found = _claims(answer, passages, question, stems)
+    if not found:
+        return insufficient("no words in the answer")
+    doubt = math.fsum(claim.doubt for claim in found)
+    return ok(-math.expm1(-_RATE * doubt), tuple(span for claim in found for span in claim.novel))
+
+
+def _claims(answer: str, passages: Sequence[str], question: str, stems: "_Stems") -> list[Claim]:
+    held = {stems[word] for word in _WORD.findall(question)}
+    pairs: set[tuple[str, str]] = set()
+    for passage in passages:
+        read = [stems[word] for word in _WORD.findall(passage)]
+        held.update(read)
+        pairs.update(pairwise(read))
+    masked = _POINTER.sub(lambda pointer: " " * len(pointer.group()), answer)
+    return [_claim(masked, span, (held, pairs), stems) for span in split(answer) if _WORD.search(masked, *span)]
+
+
+def _claim(text: str, span: Span, context: tuple[set[str], set[tuple[str, str]]], stems: "_Stems") -> Claim:
+    held, pairs = context
+    matches = list(_WORD.finditer(text, *span))
+    read = [stems[match.group()] for match in matches]
+    shared = [pair in pairs for pair in pairwise(read)]
+    novel: list[Span] = []
+    content, unpaired, mass = 0, 0, 0.0
+    for at, (stem, left, right) in enumerate(zip(read, [False, *shared], [*shared, False], strict=True)):
+        if stem in _EMPTY:
+            continue
+        content += 1
+        unpaired += not (left or right)
+        if stem not in held:
+            match = matches[at]
+            novel.append(match.span())
+            first = match.group()[0]
+            mass += _SPECIFIC if first.isdigit() or (at and first.isupper()) else 1.0
+    return Claim(span, len(read), content, tuple(novel), mass, unpaired, _longest(shared))
+
+
+def _longest(shared: Sequence[bool]) -> int:
+    """Words in the longest run of shared pairs; 0 if no pair is shared."""
+    best = run = 0
+    for hit in shared:
+        run = run + 1 if hit else 0
+        best = max(best, run)
+    return best + 1 if best else 0
+
+
+class _Stems(dict[str, str]):
+    """Stems of the words seen so far in a batch: a word is stemmed once."""
+
+    def __missing__(self, word: str) -> str:
+        stem = self[word] = _stem(word)
+        return stem
+
+
+def _stem(word: str) -> str:
+    """Lower case, without a common English ending, at most six letters; a number without thousands separators.
+
+    >>> [_stem(word) for word in ("Carries", "carrying", "organizations", "1,250", "eight")]
+    ['carr', 'carr', 'organi', '1250', '8']
+    """
+    if word[0].isdigit():
+        return word.replace(",", "")
+    folded = word.lower().replace("’", "'").removesuffix("'s")
+    if numeral := words.NUMERALS.get(folded):
+        return numeral
+    for size in range(min(6, len(folded) - 3), 0, -1):
+        if folded[-size:] in words.SUFFIXES:
+            folded = folded[:-size]
+            break
+    return (folded[:-1] if len(folded) > 3 and folded[-1] in "eyi" else folded)[:_STEM]
+
+
+# Content words are all but these. Numbers stay content.
+_EMPTY = frozenset(_stem(word) for word in words.GRAMMAR | words.SELF_REFERENCE)

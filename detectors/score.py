@@ -1,0 +1,53 @@
+"""What every per-trace score returns."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["ok", "abstained", "insufficient_input", "error"]
+Span = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """A value from 0 (good) to 1 (bad), or none with the reason why; never NaN.
+
+    Attributes:
+        value: present if and only if the status is ``ok``.
+        reason: why there is no value; names what was missing or wrong.
+        spans: character offsets ``[start, end)`` into the answer that carry the value, in order.
+    """
+
+    value: float | None
+    status: Status
+    reason: str | None = None
+    spans: tuple[Span, ...] = ()
+
+    def __post_init__(self) -> None:
+        if (self.value is None) == (self.status == "ok"):
+            raise ValueError(f"a score has a value if and only if it is ok: value {self.value}, status {self.status}")
+        if self.value is not None and not 0.0 <= self.value <= 1.0:
+            raise ValueError(f"expected a score from 0 to 1, got {self.value}")
+
+
+def ok(value: float, spans: tuple[Span, ...] = ()) -> Score:
+    """A measured score.
+
+    >>> ok(0.25).value
+    0.25
+    """
+    return Score(float(value), "ok", None, spans)
+
+
+def insufficient(reason: str) -> Score:
+    """The trace lacks what this score needs."""
+    return Score(None, "insufficient_input", reason)
+
+
+def abstained(reason: str) -> Score:
+    """The answer makes no claim to measure."""
+    return Score(None, "abstained", reason)
+
+
+def failed(reason: str) -> Score:
+    """What the trace holds cannot be right."""
+    return Score(None, "error", reason)
