@@ -1,4 +1,4 @@
-"""What the use cases ask of the world. Each port has a real edge, a fake in ``monitor.testing`` and one suite for both."""
+"""What the use cases ask of the world; each port has a real edge, a fake in ``monitor.testing`` and one suite."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline
-from monitor.model.record import Partition, Progress, Record, Reject, StoredReject
-from monitor.model.scored import Scored, Unit
+from monitor.model.record import Partition, PartitionState, Progress, Record, Reject, StoredReject
+from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.watch import Watch
 
+Key = tuple[str, str, datetime]
 Clock = Callable[[], datetime]
 Emit = Callable[[Event], None]
 
@@ -92,10 +93,16 @@ class TraceStore(Protocol):
         """The baseline in force."""
 
     def commit(self, unit: Unit) -> None:
-        """Store all of the unit or nothing. Raises Fenced, Stale, Repeated or Transient."""
+        """Store all of the unit or nothing. Raises Fenced, Stale, Repeated, Unstorable or Transient."""
 
-    def known(self, keys: Sequence[tuple[str, str, datetime]]) -> set[tuple[str, str]]:
-        """Those of the traces (tenant, id, time) that are stored already."""
+    def known(self, keys: Sequence[Key]) -> set[Key]:
+        """Those of the traces that are stored already."""
+
+    def unstorable(self, scored: Scored, received_at: datetime) -> Mapping[int, str]:
+        """The places of traces the store will never take, with what it says of them."""
+
+    def skip_gap(self, partition: Partition, expected: int, earliest: int, at: datetime) -> None:
+        """Record that the log dropped unread records, and go on behind them."""
 
     def seen(self, progress: Sequence[Progress], at: datetime) -> None:
         """Partitions were looked at and stand thus: an idle partition must not hold the watermark back."""
@@ -104,18 +111,6 @@ class TraceStore(Protocol):
         """Rejects that the dead-letter topic has not got yet, oldest first."""
 
     def forwarded(self, ids: Sequence[int], at: datetime) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionState:
-    """What the store knows of a partition's reading; instants of the wall clock but ``event_time``."""
-
-    partition: Partition
-    next: int
-    end: int
-    event_time: datetime | None
-    data_at: datetime
-    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +147,14 @@ class BaselineStore(Protocol):
 
     def baseline(self) -> Baseline | None: ...
     def history(self, *, where: Mapping[str, Any], limit: int) -> Scored:
-        """Stored traces by event time, oldest first; ``where`` may hold build, since, until."""
+        """Stored traces by event time, oldest first; ``where`` may hold build, since, after and until."""
 
-    def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Unit]) -> Baseline:
-        """Put a baseline in force: one transaction that also adds up the traces stored after its own."""
+    def count(self) -> int:
+        """Traces stored so far."""
+
+    def partitions(self) -> Sequence[PartitionState]: ...
+    def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
+        """Put a baseline in force: one transaction that also adds up the traces stored after ``judged_from``."""
 
 
 class Outbox(Protocol):

@@ -56,7 +56,7 @@ class Change:
 
     @property
     def notify(self) -> bool:
-        return self.alert.inhibited_by is None
+        return self.alert.inhibited_by is None and self.happening != "alert.updated"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from detectors.reference import Reference
 from detectors.stack import Stack
-
 from monitor.model.segment import Segment
 
 

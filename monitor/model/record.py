@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 Reason = Literal[
@@ -15,6 +16,7 @@ Reason = Literal[
     "time_out_of_range",
     "bad_embedding",
     "empty",
+    "unstorable",
 ]
 
 
@@ -34,6 +36,7 @@ class Record:
     offset: int
     value: bytes
     headers: Mapping[str, bytes]
+    key: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -65,6 +68,18 @@ class Progress:
     first: int
     next: int
     end: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionState:
+    """What the store knows of a partition's reading; instants of the wall clock but ``event_time``."""
+
+    partition: Partition
+    next: int
+    end: int
+    event_time: datetime | None
+    data_at: datetime
+    seen_at: datetime
 
 
 def span(records: Sequence[Record], ends: Mapping[Partition, int], firsts: Mapping[Partition, int]) -> list[Progress]:

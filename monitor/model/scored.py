@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
+
 from detectors.base import Sum
 from detectors.score import Score
-
 from monitor.model.decoded import Decoded
-from monitor.model.record import Progress, Reject
+from monitor.model.record import Partition, Progress, Reject
 from monitor.model.segment import Segment
 from monitor.model.signal import Column
 
@@ -56,7 +56,7 @@ class Unit:
     progress: Sequence[Progress]
     scored: Scored
     rejects: Sequence[Reject]
-    repeats: int
+    repeats: Mapping[Partition, int]
     sums: Sequence[PaneSum]
     baseline: int
     received_at: datetime

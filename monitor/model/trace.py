@@ -282,9 +282,9 @@ class Trace(Struct, frozen=True, omit_defaults=True):
         return self.segment.tenant or ""
 
     @property
-    def key(self) -> tuple[str, str]:
-        """What makes a trace the same trace when a producer sends it again."""
-        return (self.tenant, self.id)
+    def key(self) -> tuple[str, str, datetime]:
+        """What makes a trace the same trace when a producer sends it again: a retry carries the trace's own time."""
+        return (self.tenant, self.id, self.time)
 
 
 def parts_text(parts: Sequence[Part]) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from detectors.effect import Effect
-
 from monitor.model.segment import Segment
 
 

@@ -1,0 +1,132 @@
+"""How verdicts become alerts: one per segment, its drifting signals as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from monitor.model.alert import Alert, Change
+from monitor.model.segment import Segment
+from monitor.model.signal import UNITS
+from monitor.model.verdict import Verdict
+
+EFFECT_NAMES = {"psi": "PSI", "total_variation": "TV", "mmd2": "MMD²"}
+
+
+def labels_of(segment: Segment) -> dict[str, str]:
+    return {"kind": "drift", "segment": str(segment)}
+
+
+def transition(
+    verdicts: Sequence[Verdict],
+    open_alert: Alert | None,
+    *,
+    parent: Alert | None,
+    at: datetime,
+    new_id: Callable[[], str],
+) -> Change | None:
+    """What the verdicts of one pane change about a segment's alert.
+
+    ``parent`` is the open alert of all traffic: while it fires, an alert of a part of the traffic is recorded as
+    inhibited, since the same people have been told already.
+    """
+    drifting = [verdict for verdict in verdicts if verdict.drifted]
+    if not verdicts:
+        return None
+    if open_alert is None:
+        if not drifting:
+            return None
+        segment = verdicts[0].segment
+        alert = Alert(
+            id=new_id(),
+            labels=labels_of(segment),
+            status="firing",
+            onset=onset_of(drifting),
+            fired_at=at,
+            summary=summary(drifting),
+            signals=[verdict.signal for verdict in drifting],
+            evidence=evidence(drifting),
+            inhibited_by=None if segment.is_all or parent is None else parent.id,
+        )
+        return Change("alert.firing", alert, at)
+    if not drifting:
+        return Change("alert.resolved", replace(open_alert, status="resolved", resolved_at=at), at)
+    joined = [verdict.signal for verdict in drifting if verdict.signal not in open_alert.signals]
+    if not joined:
+        return None
+    more = replace(
+        open_alert,
+        signals=[*open_alert.signals, *joined],
+        summary=summary(drifting),
+        evidence={**open_alert.evidence, **evidence(drifting)},
+        onset=min(open_alert.onset, onset_of(drifting)),
+    )
+    return Change("alert.updated", more, at)
+
+
+def merged(changes: Sequence[Change]) -> list[Change]:
+    """Changes of one alert in one go: what joined right after it fired is told with the firing."""
+    kept: list[Change] = []
+    for change in changes:
+        if kept and kept[-1].alert.id == change.alert.id and change.happening == "alert.updated":
+            kept[-1] = replace(kept[-1], alert=change.alert)
+        else:
+            kept.append(change)
+    return kept
+
+
+def onset_of(drifting: Sequence[Verdict]) -> datetime:
+    return min(verdict.onset or verdict.pane for verdict in drifting)
+
+
+def evidence(drifting: Sequence[Verdict]) -> dict[str, Any]:
+    """The figures of each drifting signal, in native units."""
+    return {
+        verdict.signal: {
+            "effect_kind": verdict.effect.kind,
+            "effect": verdict.effect.value,
+            "reference": verdict.effect.reference,
+            "now": verdict.effect.now,
+            "unit": UNITS.get(verdict.signal, ""),
+            "log_e": verdict.log_e,
+            "log_threshold": verdict.log_threshold,
+            "onset": (verdict.onset or verdict.pane).isoformat(),
+            "pane": verdict.pane.isoformat(),
+            "shares": dict(verdict.shares),
+        }
+        for verdict in drifting
+    }
+
+
+def summary(drifting: Sequence[Verdict]) -> str:
+    """One sentence a person can read.
+
+    Strongest evidence first; the share of the sub-segment that carries most of the change is named with it.
+    """
+    ranked = sorted(drifting, key=lambda verdict: -verdict.log_e / verdict.log_threshold)
+    segment = drifting[0].segment
+    where = "all traffic" if segment.is_all else str(segment)
+    told = ", ".join(phrase(verdict) for verdict in ranked[:4])
+    rest = f" and {len(ranked) - 4} more signals" if len(ranked) > 4 else ""
+    carried = carrier(ranked)
+    return f"{where}: {told}{rest} since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{carried}"
+
+
+def phrase(verdict: Verdict) -> str:
+    effect = verdict.effect
+    size = f"{EFFECT_NAMES.get(effect.kind, effect.kind)} {effect.value:.3g}"
+    if effect.reference is None or effect.now is None:
+        return f"{verdict.signal} moved ({size})"
+    return f"{verdict.signal} {effect.reference:.3g} → {effect.now:.3g} ({size})"
+
+
+def carrier(ranked: Sequence[Verdict]) -> str:
+    """The sub-segment that carries at least half of the strongest explained change."""
+    shares: Mapping[str, float] = next((verdict.shares for verdict in ranked if verdict.shares), {})
+    told = [(share, name) for name, share in shares.items() if share >= 0.5]
+    if not told:
+        return ""
+    share, name = max(told, key=lambda pair: (pair[1].startswith("build="), pair[0]))
+    return f"; {min(share, 1):.0%} of it on {name}"

@@ -1,0 +1,140 @@
+"""How a baseline comes to be: learned from the first traces, or pinned by a person."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from detectors.reference import Kind, Reference, fit, fit_reference
+from detectors.stack import Stack
+from monitor.errors import Permanent
+from monitor.events import BaselineActivated
+from monitor.model.baseline import Baseline
+from monitor.model.scored import PaneSum, Scored, take
+from monitor.model.segment import Segment, segments_of
+from monitor.model.signal import KINDS, Column
+from monitor.ports import BaselineStore, Clock, Emit
+from monitor.watch import Pace, closed_before, pane_of, watermark
+
+# Fewer traces than this make no reference of a segment: its own error would hide any drift.
+SEGMENT_MINIMUM = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """How references are made: from how many traces, which segments, and the smallest shift that matters.
+
+    ``smallest_effect`` is in standard deviations along the direction of the change.
+    """
+
+    traces: int = 5000
+    watched: tuple[tuple[str, ...], ...] = ((), ("build",), ("prompt_template",), ("tenant",))
+    smallest_effect: float = 0.02
+    seed: int = 0
+
+
+AddUp = Callable[[Scored, Baseline], Sequence[PaneSum]]
+
+
+class Learner:
+    """Learns the first baseline when enough traces are in; pins one when told to."""
+
+    def __init__(
+        self,
+        store: BaselineStore,
+        add_up: AddUp,
+        *,
+        learning: Learning,
+        pace: Pace,
+        clock: Clock,
+        emit: Emit,
+        space: str,
+    ) -> None:
+        self.store, self.add_up, self.learning, self.pace = store, add_up, learning, pace
+        self.clock, self.emit, self.space = clock, emit, space
+
+    def learn(self) -> Baseline | None:
+        """The baseline of the first traces by event time; None while there is one already or too few are in."""
+        wanted = self.learning.traces
+        if self.store.baseline() is not None or self.store.count() < wanted:
+            return None
+        mark = watermark(self.store.partitions(), self.clock(), self.pace)
+        if mark is None:
+            return None
+        settled = closed_before(mark, self.pace)
+        history = self.store.history(where={"until": settled}, limit=wanted)
+        if len(history) < wanted:
+            return None
+        return self.activate(history, source=f"learned: the first {wanted} traces", judged_from=None)
+
+    def pin(self, *, where: Mapping[str, Any], source: str, limit: int, judged_from: datetime | None) -> Baseline:
+        """The baseline of stored traces that a person chose; judged from their end on, or from the instant given."""
+        history = self.store.history(where=where, limit=limit)
+        if len(history) < SEGMENT_MINIMUM:
+            raise Permanent(f"reference: expected at least {SEGMENT_MINIMUM} traces, found {len(history)} for {source}")
+        return self.activate(history, source=source, judged_from=judged_from)
+
+    def activate(self, history: Scored, *, source: str, judged_from: datetime | None) -> Baseline:
+        since, until = history.traces[0].trace.time, history.traces[-1].trace.time
+        stack, references = fitted(history, self.learning, self.pace.pane)
+        baseline = Baseline(0, self.space, stack, references, source, len(history), since, until, judged_from or until)
+        active = self.store.activate(baseline, self.add_up)
+        self.emit(BaselineActivated(active.version, source, len(history), len(references)))
+        return active
+
+
+def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack, dict[Segment, dict[str, Reference]]]:
+    """The feature maps on all traffic, and a reference for each segment with enough of it."""
+    kinds: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if informative(history.columns.get(name))}
+    starts = [pane_of(item.trace.time, pane).timestamp() for item in history.traces]
+    panes = np.unique(np.array(starts), return_inverse=True)[1].astype(np.int64)
+    stack, everything = fit(
+        {name: history.columns[name] for name in kinds},
+        kinds,
+        seed=learning.seed,
+        panes=panes,
+        smallest_effect=learning.smallest_effect,
+    )
+    references = {Segment(): everything}
+    for segment, places in members(history, learning.watched).items():
+        if not segment.is_all and SEGMENT_MINIMUM <= len(places):
+            references[segment] = segment_references(stack, history, places, panes, learning)
+    return stack, references
+
+
+def members(history: Scored, watched: Sequence[Sequence[str]]) -> dict[Segment, list[int]]:
+    """The places of each segment's traces."""
+    found: dict[Segment, list[int]] = {}
+    for place, item in enumerate(history.traces):
+        for segment in segments_of(item.trace, watched):
+            found.setdefault(segment, []).append(place)
+    return found
+
+
+def segment_references(
+    stack: Stack, history: Scored, places: Sequence[int], panes: NDArray[np.int64], learning: Learning
+) -> dict[str, Reference]:
+    """References of one segment in the feature maps of all traffic."""
+    return {
+        name: fit_reference(
+            feature_map.apply(take(history.columns[name], places)),
+            feature_map,
+            panes=panes[list(places)],
+            smallest_effect=learning.smallest_effect,
+        )
+        for name, feature_map in stack.maps.items()
+    }
+
+
+def informative(column: Column | None) -> bool:
+    """True for a column with at least one value: a signal the reference never had can't be watched."""
+    if column is None:
+        return False
+    if isinstance(column, np.ndarray):
+        return bool(np.isfinite(column).any())
+    return any(label is not None for label in column)

@@ -1,0 +1,160 @@
+"""The judge: closed panes become verdicts, verdicts become alerts, alerts become messages, in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from detectors.base import Sum
+from detectors.effect import contributions
+from monitor.alerting import labels_of, merged, transition
+from monitor.errors import Transient
+from monitor.events import AlertChanged, Away, Back, PanesJudged
+from monitor.model.alert import Alert, Change
+from monitor.model.baseline import Baseline
+from monitor.model.segment import Segment
+from monitor.model.verdict import Verdict
+from monitor.ports import Claim, Clock, Emit, WatchStore
+from monitor.watch import Pace, Step, Watch, advance, closed_before, thresholds, watermark
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """At most this many false pages per 30 days for the whole installation."""
+
+    false_alarms: float = 1.0
+
+
+class Judge:
+    """Judges every segment that has closed panes, one claim after the other."""
+
+    def __init__(self, store: WatchStore, *, pace: Pace, budget: Budget, clock: Clock, emit: Emit) -> None:
+        self.store, self.pace, self.budget = store, pace, budget
+        self.clock, self.emit = clock, emit
+
+    def tick(self) -> int:
+        """Judges what is due; returns how many panes that was."""
+        baseline = self.store.baseline()
+        if baseline is None:
+            return 0
+        mark = watermark(self.store.partitions(), self.clock(), self.pace)
+        if mark is None:
+            return 0
+        closed = closed_before(mark, self.pace)
+        alarm_at = thresholds(baseline, false_alarms=self.budget.false_alarms, pane=self.pace.pane)
+        judged = 0
+        for segment in self.store.ready(baseline, closed):
+            with self.store.claim(baseline, segment, closed) as claim:
+                if claim is not None:
+                    judged += self.judge(claim, baseline, alarm_at.get(segment, float("inf")))
+        return judged
+
+    def judge(self, claim: Claim, baseline: Baseline, alarm_at: float) -> int:
+        """Folds a claim's panes in order, and records what comes of them."""
+        watch = claim.watch
+        labels = labels_of(watch.segment)
+        alert = self.store.alert(labels)
+        parent = None if watch.segment.is_all else self.store.alert(labels_of(Segment()))
+        verdicts: list[Verdict] = []
+        changes: list[Change] = []
+        for start, total in claim.panes.items():
+            step = advance(watch, baseline, start, total, alarm_at)
+            watch = replace(step.watch, judged_until=start + self.pace.pane)
+            told = self.explained(step, baseline, alert)
+            verdicts.extend(told)
+            change = transition(told, alert, parent=parent, at=self.clock(), new_id=new_id)
+            if change is not None:
+                changes.append(change)
+                alert = change.alert if change.alert.open else None
+        changes = merged(changes)
+        self.store.record(claim, watch, verdicts, changes)
+        self.tell(claim, verdicts, changes)
+        return len(claim.panes)
+
+    def explained(self, step: Step, baseline: Baseline, alert: Alert | None) -> Sequence[Verdict]:
+        """The verdicts of a step; a signal that has just begun to drift gets the shares of the sub-segments."""
+        known = alert.signals if alert is not None else ()
+        fresh = [verdict for verdict in step.verdicts if verdict.drifted and verdict.signal not in known]
+        if not fresh:
+            return step.verdicts
+        since = min(verdict.onset or verdict.pane for verdict in fresh)
+        parts = self.store.parts(baseline, since, fresh[0].pane + self.pace.pane)
+        return [
+            replace(verdict, shares=shares(verdict, step, baseline, parts)) if verdict in fresh else verdict
+            for verdict in step.verdicts
+        ]
+
+    def tell(self, claim: Claim, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
+        last = max(claim.panes)
+        drifted = tuple(verdict.signal for verdict in verdicts if verdict.drifted and verdict.pane == last)
+        traces = sum(total.n for total in claim.panes.values())
+        self.emit(PanesJudged(str(claim.watch.segment), len(claim.panes), traces, drifted))
+        for change in changes:
+            alert = change.alert
+            self.emit(AlertChanged(change.happening, dict(alert.labels), alert.summary, alert.onset))
+
+
+def shares(verdict: Verdict, step: Step, baseline: Baseline, parts: Mapping[Segment, Sum]) -> dict[str, float]:
+    """Which sub-segments carry the change of a signal: their part of the shift along its direction.
+
+    Only sub-segments with one label more than the verdict's segment; the shares of one label add to 1.
+    """
+    whole = parts.get(verdict.segment)
+    reference = baseline.references[verdict.segment][verdict.signal]
+    if whole is None or whole.n == 0:
+        return {}
+    where = baseline.stack.slice(verdict.signal)
+    own = set(verdict.segment.pairs)
+    inside = {
+        str(segment): total[where]
+        for segment, total in parts.items()
+        if own < set(segment.pairs) and len(segment.pairs) == len(own) + 1
+    }
+    direction = step.directions[verdict.signal]
+    shift = contributions(direction, reference, {"": whole[where]}, whole[where])[""]
+    if shift <= 0:
+        return {}
+    found = contributions(direction, reference, inside, whole[where])
+    return {name: value / shift for name, value in sorted(found.items())}
+
+
+def new_id() -> str:
+    return f"alert_{uuid.uuid4().hex}"
+
+
+def run_judge(
+    judge: Judge, learn: Callable[[], object], *, emit: Emit, stopped: Callable[[], bool], wait: Callable[[float], None]
+) -> None:
+    """Learns a baseline when there is none, judges what is due, and waits; a store that is away is waited for."""
+    failures = 0
+    while not stopped():
+        try:
+            learn()
+            judged = judge.tick()
+            if failures:
+                failures = 0
+                emit(Back("store"))
+            if not judged:
+                wait(1.0)
+        except Transient as error:
+            failures += 1
+            wait_s = min(0.5 * 2 ** min(failures, 5), 10.0)
+            emit(Away("store", str(error), wait_s))
+            wait(wait_s)
+
+
+def replay(
+    baseline: Baseline, panes: Mapping[Segment, Mapping[datetime, Sum]], *, pace: Pace, budget: Budget
+) -> list[Verdict]:
+    """The verdicts that stored panes give from a fresh start: what another budget would have said."""
+    alarm_at = thresholds(baseline, false_alarms=budget.false_alarms, pane=pace.pane)
+    verdicts: list[Verdict] = []
+    for segment, found in sorted(panes.items()):
+        watch = Watch(segment, baseline.version)
+        for start, total in sorted(found.items()):
+            step = advance(watch, baseline, start, total, alarm_at.get(segment, float("inf")))
+            watch = step.watch
+            verdicts.extend(step.verdicts)
+    return verdicts

@@ -1,0 +1,52 @@
+"""A batch's contribution to the panes of its segments: sums that add."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+
+from detectors.stack import summarise_groups
+from monitor.model.baseline import Baseline
+from monitor.model.scored import PaneSum, Scored
+from monitor.model.segment import Segment, segments_of
+from monitor.watch import pane_of
+
+
+def add_up(
+    scored: Scored, baseline: Baseline, *, watched: Sequence[Sequence[str]], pane: timedelta, limit: int
+) -> list[PaneSum]:
+    """The sums of a batch by segment and pane, from the baseline's first judged pane on.
+
+    At most ``limit`` segments: those with a reference first, then by name; the rest is in all traffic only.
+    """
+    if not len(scored):
+        return []
+    starts = [pane_of(item.trace.time, pane) for item in scored.traces]
+    first = pane_of(baseline.judged_from, pane)
+    segments = [segments_of(item.trace, watched) for item in scored.traces]
+    kept = chosen({segment for found in segments for segment in found}, baseline, limit)
+    rows: list[int] = []
+    groups: list[int] = []
+    numbers: dict[tuple[Segment, datetime], int] = {}
+    for place, (start, found) in enumerate(zip(starts, segments, strict=True)):
+        if start < first:
+            continue
+        for segment in found:
+            if segment in kept:
+                rows.append(place)
+                groups.append(numbers.setdefault((segment, start), len(numbers)))
+    if not rows:
+        return []
+    features = baseline.stack.apply(scored.columns)
+    sums = summarise_groups(features[rows], np.array(groups), len(numbers))
+    return [PaneSum(segment, start, sums[number]) for (segment, start), number in numbers.items()]
+
+
+def chosen(segments: set[Segment], baseline: Baseline, limit: int) -> set[Segment]:
+    """Segments that are watched, when there are more than the limit."""
+    if len(segments) <= limit:
+        return segments
+    ranked = sorted(segments, key=lambda segment: (segment not in baseline.references, segment))
+    return set(ranked[:limit])

@@ -1,0 +1,158 @@
+"""Baselines in Postgres: learned from stored traces, put in force in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+
+from detectors import wire
+from monitor.codec import unpack_float16
+from monitor.model.baseline import Baseline
+from monitor.model.decoded import Decoded
+from monitor.model.record import Partition, PartitionState, Progress, Record
+from monitor.model.scored import PaneSum, Scored
+from monitor.model.segment import Segment
+from monitor.model.signal import KINDS, Column
+from monitor.model.trace import Trace
+from monitor.storage.engine import guarded
+from monitor.storage.panes import add_sums
+
+# The pseudo-partition of sums made for traces that were stored before their baseline was.
+BACKFILL = Partition("backfill", 0)
+# Consumers wait while these are added up, some ten seconds at most.
+LATER_LIMIT = 200_000
+
+HISTORY = """
+    SELECT t.topic, t.partition, t."offset", t.record, t.prompt_embedding, t.response_embedding, s.signals
+    FROM traces AS t JOIN scores AS s USING (tenant, id, time)
+    WHERE (%(build)s::text IS NULL OR t.build = %(build)s)
+    AND (%(since)s::timestamptz IS NULL OR t.time >= %(since)s)
+    AND (%(after)s::timestamptz IS NULL OR t.time > %(after)s)
+    AND (%(until)s::timestamptz IS NULL OR t.time < %(until)s)
+    ORDER BY t.time, t.tenant, t.id LIMIT %(limit)s
+"""
+
+
+def load_baseline(connection: sa.Connection, loaded: Baseline | None) -> Baseline | None:
+    """The baseline in force; the one already loaded if it still is."""
+    row = connection.exec_driver_sql("SELECT * FROM baselines ORDER BY version DESC LIMIT 1").one_or_none()
+    if row is None:
+        return None
+    if loaded is not None and loaded.version == row.version:
+        return loaded
+    sets = connection.exec_driver_sql(
+        "SELECT segment, content FROM reference_sets WHERE baseline = %s", (row.version,)
+    ).all()
+    return Baseline(
+        version=row.version,
+        space=row.space,
+        stack=wire.decode_stack(bytes(row.stack)),
+        references={Segment.parse(found.segment): wire.decode_references(bytes(found.content)) for found in sets},
+        source=row.source,
+        traces=row.traces,
+        since=row.since,
+        until=row.until,
+        judged_from=row.judged_from,
+    )
+
+
+def partition_states(connection: sa.Connection) -> list[PartitionState]:
+    found = connection.exec_driver_sql("SELECT * FROM offsets ORDER BY topic, partition")
+    return [
+        PartitionState(Partition(row.topic, row.partition), row.next, row.end, row.event_time, row.data_at, row.seen_at)
+        for row in found
+    ]
+
+
+def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int) -> Scored:
+    """Stored traces by event time; ``where`` may hold build, since (from), after (later than) and until (before)."""
+    asked = {"build": None, "since": None, "after": None, "until": None, **where, "limit": limit}
+    rows = connection.exec_driver_sql(HISTORY.replace("t.record", "t.record::text AS record"), asked).all()
+    decoder = msgspec.json.Decoder(Trace)
+    traces = [
+        Decoded(Record(Partition(row.topic, row.partition), row.offset, b"", {}), decoder.decode(row.record), b"", {})
+        for row in rows
+    ]
+    return Scored(traces, history_columns(rows), [{} for _ in rows])
+
+
+def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]]) -> dict[str, Column]:
+    columns: dict[str, Column] = {}
+    for name, kind in KINDS.items():
+        match kind:
+            case "scalar":
+                columns[name] = np.array([row.signals.get(name, np.nan) for row in rows], float)
+            case "category":
+                columns[name] = [row.signals.get(name) for row in rows]
+            case _:
+                pass
+    for name in ("prompt.embedding", "response.embedding"):
+        packed = [getattr(row, name.replace(".", "_")) for row in rows]
+        size = next((len(row) // 2 for row in packed if row is not None), 0)
+        if size:
+            columns[name] = unpack_float16(packed, size)
+    if "prompt.embedding" in columns and "response.embedding" in columns:
+        columns["relation"] = np.hstack([columns["prompt.embedding"], columns["response.embedding"]])
+    return columns
+
+
+class PostgresBaselineStore:
+    """Implements the port BaselineStore."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.loaded: Baseline | None = None
+
+    def baseline(self) -> Baseline | None:
+        with guarded(self.engine), self.engine.connect() as connection:
+            self.loaded = load_baseline(connection, self.loaded)
+        return self.loaded
+
+    def count(self) -> int:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT coalesce(sum(traces), 0) FROM offsets").scalar_one())
+
+    def partitions(self) -> Sequence[PartitionState]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return partition_states(connection)
+
+    def history(self, *, where: Mapping[str, Any], limit: int) -> Scored:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return read_history(connection, where, limit)
+
+    def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
+        """One transaction: the offsets are locked, so no trace falls between what is added up here and by consumers."""
+        with guarded(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql("SELECT FROM offsets ORDER BY topic, partition FOR UPDATE").all()
+            version = connection.exec_driver_sql("SELECT coalesce(max(version), 0) + 1 FROM baselines").scalar_one()
+            named = replace(baseline, version=version)
+            self.insert(connection, named)
+            later = read_history(connection, {"after": named.judged_from}, limit=LATER_LIMIT)
+            sums = add_up(later, named)
+            if sums:
+                add_sums(connection, version, sums, Progress(BACKFILL, version, version, version))
+            connection.exec_driver_sql("UPDATE offsets SET baseline = %s", (version,))
+        self.loaded = named
+        return named
+
+    def insert(self, connection: sa.Connection, baseline: Baseline) -> None:
+        stack = wire.encode_stack(baseline.stack)
+        sets = {segment: wire.encode_references(found) for segment, found in sorted(baseline.references.items())}
+        digest = hashlib.sha256(stack + b"".join(sets.values())).hexdigest()
+        connection.exec_driver_sql(
+            "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (baseline.version, baseline.source, baseline.space, baseline.traces, baseline.since, baseline.until,
+             baseline.judged_from, digest, stack),
+        )  # fmt: skip
+        for segment, content in sets.items():
+            count = max(reference.n for reference in baseline.references[segment].values())
+            connection.exec_driver_sql(
+                "INSERT INTO reference_sets VALUES (%s, %s, %s, %s)", (baseline.version, str(segment), count, content)
+            )

@@ -1,0 +1,167 @@
+"""The consumer's side of the store: a batch and its offsets in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
+
+from monitor.errors import Fenced, Repeated, Stale
+from monitor.model.baseline import Baseline
+from monitor.model.record import Partition, Progress, Record, Reject, StoredReject
+from monitor.model.scored import Scored, Unit
+from monitor.ports import Key
+from monitor.storage import rows
+from monitor.storage.baselines import load_baseline
+from monitor.storage.engine import guarded
+from monitor.storage.panes import add_sums
+
+
+class PostgresTraceStore:
+    """Implements the port TraceStore."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self.engine = engine
+        self.loaded: Baseline | None = None
+
+    def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        found = {}
+        with guarded(self.engine), self.engine.begin() as connection:
+            version = connection.exec_driver_sql("SELECT coalesce(max(version), 0) FROM baselines").scalar_one()
+            for partition, first in partitions.items():
+                # Updating to itself makes the row come back whether it was there or not.
+                found[partition] = connection.exec_driver_sql(
+                    "INSERT INTO offsets (topic, partition, next, baseline) VALUES (%s, %s, %s, %s)"
+                    " ON CONFLICT (topic, partition) DO UPDATE SET next = offsets.next RETURNING next",
+                    (partition.topic, partition.number, first, version),
+                ).scalar_one()
+        return found
+
+    def baseline(self) -> Baseline | None:
+        with guarded(self.engine), self.engine.connect() as connection:
+            self.loaded = load_baseline(connection, self.loaded)
+        return self.loaded
+
+    def commit(self, unit: Unit) -> None:
+        with guarded(self.engine):
+            try:
+                with self.engine.begin() as connection:
+                    self.advance_offsets(connection, unit)
+                    self.write(connection, unit)
+            except (DBAPIError, psycopg.Error) as error:
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                if isinstance(cause, psycopg.errors.UniqueViolation):
+                    raise Repeated(str(cause).strip().splitlines()[0]) from error
+                raise
+
+    def advance_offsets(self, connection: sa.Connection, unit: Unit) -> None:
+        """Compare-and-set: whoever moved the offset since we read it, or changed the baseline, stops us here."""
+        counts = rows.counts_by_partition(unit)
+        for step in sorted(unit.progress, key=lambda step: (step.partition.topic, step.partition.number)):
+            place = (step.partition.topic, step.partition.number)
+            count = counts[step.partition]
+            moved = connection.exec_driver_sql(
+                'UPDATE offsets SET next = %s, "end" = greatest("end", %s), event_time = greatest(event_time, %s),'
+                " data_at = %s, seen_at = %s, traces = traces + %s, repeats = repeats + %s, rejects = rejects + %s"
+                " WHERE topic = %s AND partition = %s AND next = %s AND baseline = %s",
+                (step.next, step.end, count.event_time, unit.received_at, unit.received_at,
+                 count.traces, count.repeats, count.rejects, *place, step.first, unit.baseline),
+            )  # fmt: skip
+            if moved.rowcount != 1:
+                raise self.why_not_moved(connection, step, unit.baseline)
+
+    def why_not_moved(self, connection: sa.Connection, step: Progress, baseline: int) -> Fenced | Stale:
+        topic, number = step.partition.topic, step.partition.number
+        row = connection.exec_driver_sql(
+            "SELECT next, baseline FROM offsets WHERE topic = %s AND partition = %s", (topic, number)
+        ).one_or_none()
+        if row is not None and row.next == step.first:
+            return Stale(f"baseline {baseline} was replaced by {row.baseline}")
+        stands = "unknown" if row is None else str(row.next)
+        return Fenced(f"{topic}/{number}: read from {step.first}, but the stored offset is {stands}")
+
+    def write(self, connection: sa.Connection, unit: Unit) -> None:
+        if len(unit.scored):
+            rows.copy_traces(connection, unit)
+            rows.copy_scores(connection, unit.scored)
+        if unit.rejects:
+            rows.copy_rejects(connection, unit)
+        if unit.sums:
+            add_sums(connection, unit.baseline, unit.sums, unit.progress[0])
+        if len(unit.scored):
+            rows.note_builds(connection, unit.scored)  # last: its rows are hot
+
+    def known(self, keys: Sequence[Key]) -> set[Key]:
+        tenants, ids, times = (list(column) for column in zip(*keys, strict=True))
+        with guarded(self.engine), self.engine.connect() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT tenant, id, time FROM traces"
+                " JOIN unnest(%s::text[], %s::text[], %s::timestamptz[]) AS asked (tenant, id, time)"
+                " USING (tenant, id, time)",
+                (tenants, ids, times),
+            )
+            return {(row.tenant, row.id, row.time) for row in found}
+
+    def unstorable(self, scored: Scored, received_at: datetime) -> Mapping[int, str]:
+        """Tries each trace by itself and undoes it; returns what the database says of those it will not take."""
+        found = {}
+        with guarded(self.engine), self.engine.connect() as connection:
+            for i in range(len(scored)):
+                alone = scored.at([i])
+                unit = Unit([], alone, [], {}, [], 0, received_at)
+                attempt = connection.begin_nested()
+                try:
+                    rows.copy_traces(connection, unit)
+                    rows.copy_scores(connection, alone)
+                except (DBAPIError, psycopg.Error) as error:
+                    cause = error.orig if isinstance(error, DBAPIError) else error
+                    if not isinstance(cause, psycopg.DataError):
+                        raise
+                    found[i] = str(cause).strip().splitlines()[0]
+                finally:
+                    attempt.rollback()
+        return found
+
+    def seen(self, progress: Sequence[Progress], at: datetime) -> None:
+        with guarded(self.engine), self.engine.begin() as connection:
+            for step in sorted(progress, key=lambda step: (step.partition.topic, step.partition.number)):
+                connection.exec_driver_sql(
+                    'UPDATE offsets SET seen_at = %s, "end" = greatest("end", %s)'
+                    " WHERE topic = %s AND partition = %s AND next = %s",
+                    (at, step.end, step.partition.topic, step.partition.number, step.next),
+                )
+
+    def skip_gap(self, partition: Partition, expected: int, earliest: int, at: datetime) -> None:
+        """Records that offsets ``expected`` to before ``earliest`` are gone, and goes on behind them."""
+        with guarded(self.engine), self.engine.begin() as connection:
+            moved = connection.exec_driver_sql(
+                "UPDATE offsets SET next = %s WHERE topic = %s AND partition = %s AND next = %s",
+                (earliest, partition.topic, partition.number, expected),
+            )
+            if moved.rowcount == 1:
+                connection.exec_driver_sql(
+                    "INSERT INTO offset_gaps VALUES (%s, %s, %s, %s, %s)",
+                    (partition.topic, partition.number, expected, earliest, at),
+                )
+
+    def waiting_rejects(self, limit: int) -> Sequence[StoredReject]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            found = connection.exec_driver_sql(
+                'SELECT id, topic, partition, "offset", reason, message, headers, value FROM rejects'
+                " WHERE forwarded_at IS NULL ORDER BY id LIMIT %s",
+                (limit,),
+            ).all()
+        return [StoredReject(row.id, stored_reject(row)) for row in found]
+
+    def forwarded(self, ids: Sequence[int], at: datetime) -> None:
+        with guarded(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql("UPDATE rejects SET forwarded_at = %s WHERE id = ANY(%s)", (at, list(ids)))
+
+
+def stored_reject(row: sa.Row[tuple[object, ...]]) -> Reject:
+    headers = {name: value.encode("latin-1") for name, value in row.headers.items()}
+    record = Record(Partition(row.topic, row.partition), row.offset, bytes(row.value), headers)
+    return Reject(record, row.reason, row.message)

@@ -1,0 +1,194 @@
+"""The judge's side of the store: one segment's watch, its panes and what comes of them, in one transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+
+import msgspec
+import sqlalchemy as sa
+
+from detectors import wire
+from detectors.base import Sum
+from monitor.codec import alert_message
+from monitor.model.alert import Alert, Change, fingerprint
+from monitor.model.baseline import Baseline
+from monitor.model.record import PartitionState
+from monitor.model.segment import Segment
+from monitor.model.verdict import Verdict
+from monitor.ports import Claim
+from monitor.storage import panes
+from monitor.storage.baselines import load_baseline, partition_states
+from monitor.storage.engine import Json, guarded
+from monitor.storage.rows import copy_rows
+from monitor.watch import Watch
+
+VERDICT_COLUMNS = {
+    "pane": "timestamptz", "segment": "text", "signal": "text", "baseline": "int4", "n": "float8",
+    "effect_kind": "text", "effect": "float8", "reference_value": "float8", "current_value": "float8", "log_e": "float8",
+    "log_threshold": "float8", "drifted": "bool", "onset": "timestamptz", "shares": "jsonb",
+}  # fmt: skip
+
+encode = msgspec.json.Encoder(order="sorted").encode
+
+
+class PostgresWatchStore:
+    """Implements the port WatchStore; ``endpoints`` names the receivers that every message is for."""
+
+    def __init__(self, engine: sa.Engine, *, endpoints: Sequence[str] = ()) -> None:
+        self.engine = engine
+        self.endpoints = tuple(endpoints)
+        self.loaded: Baseline | None = None
+        self.held: sa.Connection | None = None
+
+    def partitions(self) -> Sequence[PartitionState]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return partition_states(connection)
+
+    def baseline(self) -> Baseline | None:
+        with guarded(self.engine), self.engine.connect() as connection:
+            self.loaded = load_baseline(connection, self.loaded)
+        return self.loaded
+
+    def ready(self, baseline: Baseline, closed: datetime) -> Sequence[Segment]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT DISTINCT segment FROM sums WHERE baseline = %s AND pane < %s", (baseline.version, closed)
+            )
+            return sorted(Segment.parse(row.segment) for row in found)
+
+    @contextmanager
+    def claim(self, baseline: Baseline, segment: Segment, closed: datetime) -> Iterator[Claim | None]:
+        with guarded(self.engine), self.engine.begin() as connection:
+            self.held = connection
+            try:
+                yield self.claimed(connection, baseline, segment, closed)
+            finally:
+                self.held = None
+
+    def claimed(
+        self, connection: sa.Connection, baseline: Baseline, segment: Segment, closed: datetime
+    ) -> Claim | None:
+        key = (baseline.version, str(segment))
+        connection.exec_driver_sql(
+            "INSERT INTO watches (baseline, segment, judged_until, state) VALUES (%s, %s, '-infinity', %s)"
+            " ON CONFLICT DO NOTHING",
+            (*key, wire.encode_monitors({})),
+        )
+        row = connection.exec_driver_sql(
+            "SELECT nullif(judged_until, '-infinity') AS judged_until, state, recent FROM watches"
+            " WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED",
+            key,
+        ).one_or_none()
+        if row is None:
+            return None
+        due = panes.open_panes(connection, baseline.version, segment, closed)
+        watch = Watch(
+            segment, baseline.version, row.judged_until, wire.decode_monitors(bytes(row.state)), tuple(row.recent)
+        )
+        late = {start: total for start, total in due.items() if watch.judged_until and start < watch.judged_until}
+        if late:
+            self.set_late_aside(connection, key, late)
+        fresh = {start: total for start, total in due.items() if start not in late}
+        return Claim(watch, fresh) if fresh else None
+
+    def set_late_aside(self, connection: sa.Connection, key: tuple[int, str], late: Mapping[datetime, Sum]) -> None:
+        """Traces of panes that were judged already are stored and counted, but change no verdict."""
+        connection.exec_driver_sql(
+            "UPDATE watches SET late = late + %s WHERE baseline = %s AND segment = %s",
+            (sum(total.n for total in late.values()), *key),
+        )
+        connection.exec_driver_sql(
+            "DELETE FROM sums WHERE baseline = %s AND segment = %s AND pane <= %s", (*key, max(late))
+        )
+
+    def parts(self, baseline: Baseline, since: datetime, until: datetime) -> Mapping[Segment, Sum]:
+        if self.held is not None:
+            return panes.parts(self.held, baseline.version, since, until)
+        with guarded(self.engine), self.engine.connect() as connection:
+            return panes.parts(connection, baseline.version, since, until)
+
+    def alert(self, labels: Mapping[str, str]) -> Alert | None:
+        with guarded(self.engine):
+            connection = self.held or self.engine.connect()
+            row = connection.exec_driver_sql(
+                "SELECT * FROM alerts WHERE fingerprint = %s AND status <> 'resolved'", (fingerprint(labels),)
+            ).one_or_none()
+            if self.held is None:
+                connection.close()
+        return None if row is None else stored_alert(row)
+
+    def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
+        connection = self.held
+        assert connection is not None, "record belongs inside the claim's block"
+        panes.close_panes(connection, watch.baseline, watch.segment, claim.panes)
+        connection.exec_driver_sql(
+            "UPDATE watches SET judged_until = %s, state = %s, recent = %s WHERE baseline = %s AND segment = %s",
+            (
+                watch.judged_until,
+                wire.encode_monitors(watch.monitors),
+                list(watch.recent),
+                watch.baseline,
+                str(watch.segment),
+            ),
+        )
+        copy_rows(connection, "verdicts", VERDICT_COLUMNS, map(verdict_row, verdicts))
+        for change in changes:
+            self.write_change(connection, change)
+
+    def write_change(self, connection: sa.Connection, change: Change) -> None:
+        alert = change.alert
+        connection.exec_driver_sql(
+            "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, onset = excluded.onset,"
+            " resolved_at = excluded.resolved_at, summary = excluded.summary, signals = excluded.signals,"
+            " evidence = excluded.evidence",
+            (alert.id, alert.fingerprint, Json(encode(alert.labels)), alert.status, alert.onset, alert.fired_at,
+             alert.resolved_at, alert.summary, list(alert.signals), Json(encode(alert.evidence)), alert.inhibited_by),
+        )  # fmt: skip
+        connection.exec_driver_sql(
+            "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
+            (alert.id, change.at, change.happening, alert.summary),
+        )
+        if change.notify and self.endpoints:
+            self.post(connection, change)
+
+    def post(self, connection: sa.Connection, change: Change) -> None:
+        """The message of a transition, once, and its delivery to each endpoint that is not disabled."""
+        sequence = connection.exec_driver_sql(
+            "INSERT INTO outbox (id, alert, fingerprint, payload, created_at) VALUES (%s, %s, %s, %s, %s)"
+            " RETURNING sequence",
+            (f"msg_{uuid.uuid4().hex}", change.alert.id, change.alert.fingerprint, alert_message(change), change.at),
+        ).scalar_one()
+        connection.exec_driver_sql(
+            "INSERT INTO deliveries (sequence, endpoint, next_attempt_at)"
+            " SELECT %s, name, %s FROM unnest(%s::text[]) AS name"
+            " WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.name = name AND e.disabled_at IS NOT NULL)",
+            (sequence, change.at, list(self.endpoints)),
+        )
+
+
+def verdict_row(verdict: Verdict) -> tuple[object, ...]:
+    effect = verdict.effect
+    return (
+        verdict.pane, str(verdict.segment), verdict.signal, verdict.baseline, verdict.n, effect.kind, effect.value,
+        effect.reference, effect.now, verdict.log_e, verdict.log_threshold, verdict.drifted, verdict.onset,
+        Json(encode(verdict.shares)),
+    )  # fmt: skip
+
+
+def stored_alert(row: sa.Row[tuple[object, ...]]) -> Alert:
+    return Alert(
+        id=row.id,
+        labels=row.labels,
+        status=row.status,
+        onset=row.onset,
+        fired_at=row.fired_at,
+        summary=row.summary,
+        signals=tuple(row.signals),
+        evidence=row.evidence,
+        inhibited_by=row.inhibited_by,
+        resolved_at=row.resolved_at,
+    )

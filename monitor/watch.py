@@ -1,0 +1,134 @@
+"""How panes become verdicts: pure, so that replaying the same panes gives the same verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from math import log
+
+from detectors.base import Array, Sum
+from detectors.budget import threshold, weights
+from detectors.effect import effect
+from detectors.sequential import Monitor, start
+from detectors.sequential import advance as advance_monitor
+from monitor.model.baseline import Baseline
+from monitor.model.record import PartitionState
+from monitor.model.segment import Segment
+from monitor.model.verdict import Verdict
+
+# Onsets further back than this many panes are told as the oldest of them.
+RECENT_PANES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How panes are cut and closed.
+
+    ``lateness`` is how long a pane waits for stragglers of event time; a partition without new records for
+    ``idle_after`` no longer holds panes open, and neither does one that nobody has read for ``stalled_after``.
+    """
+
+    pane: timedelta = timedelta(seconds=60)
+    lateness: timedelta = timedelta(seconds=30)
+    idle_after: timedelta = timedelta(seconds=30)
+    stalled_after: timedelta = timedelta(minutes=10)
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """The state of one segment's tests; ``recent`` holds the starts of the last panes."""
+
+    segment: Segment
+    baseline: int
+    judged_until: datetime | None = None
+    monitors: Mapping[str, Monitor] = field(default_factory=dict)
+    recent: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A watch after one pane, what it says, and the direction of each signal's change (in its features)."""
+
+    watch: Watch
+    verdicts: Sequence[Verdict]
+    directions: Mapping[str, Array]
+
+
+def pane_of(time: datetime, width: timedelta) -> datetime:
+    """The start of the pane an instant lies in, on a grid from the epoch.
+
+    >>> pane_of(datetime(2026, 1, 1, 12, 0, 59, tzinfo=UTC), timedelta(minutes=1)).isoformat()
+    '2026-01-01T12:00:00+00:00'
+    """
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    return epoch + (time - epoch) // width * width
+
+
+def watermark(partitions: Sequence[PartitionState], now: datetime, pace: Pace) -> datetime | None:
+    """The event time up to which all traces are in, as far as can be known; None before the first trace.
+
+    The minimum over partitions that still have something to say. When none has, all that came is complete: the newest
+    time plus what a pane waits for. A partition whose consumer died holds it back until another one takes over.
+    """
+    times = [state.event_time for state in partitions if state.event_time is not None]
+    if not times:
+        return None
+    speaking = [state for state in partitions if not silent(state, now, pace)]
+    if not speaking:
+        return max(times) + pace.pane + pace.lateness
+    heard = [state.event_time for state in speaking if state.event_time is not None]
+    return min(heard) if len(heard) == len(speaking) else None
+
+
+def silent(state: PartitionState, now: datetime, pace: Pace) -> bool:
+    """True for a partition read to its end and quiet since, and for one that nobody reads any more."""
+    if now - state.seen_at > pace.stalled_after:
+        return True
+    read_to_end = state.next >= state.end
+    return read_to_end and now - state.data_at > pace.idle_after
+
+
+def closed_before(mark: datetime, pace: Pace) -> datetime:
+    """Panes that start before this are closed: their end and the lateness have passed."""
+    return pane_of(mark - pace.lateness, pace.pane)
+
+
+def thresholds(baseline: Baseline, *, false_alarms: float, pane: timedelta) -> dict[Segment, float]:
+    """What each monitor of a segment alarms at, for ``false_alarms`` per 30 days over all monitors."""
+    counts = {str(segment): len(references) for segment, references in baseline.references.items() if references}
+    shares = weights(counts, all_traffic=str(Segment()))
+    period = timedelta(days=30) / pane
+    return {
+        Segment.parse(segment): threshold(false_alarms=false_alarms, period_panes=period, weight=weight)
+        for segment, weight in shares.items()
+    }
+
+
+def advance(watch: Watch, baseline: Baseline, pane: datetime, total: Sum, alarm_at: float) -> Step:
+    """Folds one pane into a watch; the pane's sum is over the whole stacked feature map."""
+    recent = (*watch.recent, pane)[-RECENT_PANES:]
+    monitors, verdicts, directions = dict(watch.monitors), [], {}
+    slices = baseline.stack.slices()
+    for signal, reference in baseline.references.get(watch.segment, {}).items():
+        part = total[slices[signal]]
+        monitor = monitors[signal] if signal in monitors else start(reference)
+        monitors[signal], evidence = advance_monitor(monitor, reference, part, threshold=alarm_at)
+        steps = min(evidence.onset_steps, len(recent))
+        directions[signal] = evidence.direction
+        verdicts.append(
+            Verdict(
+                segment=watch.segment,
+                signal=signal,
+                baseline=watch.baseline,
+                pane=pane,
+                n=total.n,
+                effect=effect(baseline.stack.maps[signal], reference, part),
+                log_e=evidence.log_e,
+                log_threshold=log(alarm_at),
+                drifted=evidence.drifted,
+                onset=recent[-steps] if steps else None,
+                shares={},
+            )
+        )
+    return Step(Watch(watch.segment, watch.baseline, watch.judged_until, monitors, recent), verdicts, directions)
