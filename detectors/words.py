@@ -85,16 +85,18 @@ REFUSALS = (
     r"insufficient (?:information|context)",
     r"there is no (?:\w+ )?(?:information|mention|answer)",
     r"no (?:relevant )?information (?:is|was|about|on|in)",
-    r"as an ai",
+    r"as an ai\b",
+    r"i apologi[sz]e",
     r"ich (?:wei(?:ß|ss) (?:es |das )?(?:leider )?nicht|kann (?:\w+ ){0,4}nicht|habe keine informationen)",
+    r"das wei(?:ß|ss) ich (?:leider )?nicht",
     r"leider kann ich",
     r"tut mir leid",
-    r"no (?:lo )?s[eé]\b",
+    r"no (?:lo )?s(?:é|e\b)",
     r"no (?:puedo|tengo) (?:\w+ )?(?:responder|ayudar|informaci[oó]n|suficiente|proporcionar)",
     r"lo siento",
     r"je ne (?:sais pas|peux pas|suis pas (?:sûr|en mesure))",
     r"je n'ai pas",
-    r"(?:je suis )?désolée?",
+    r"(?:je suis )?désolée?\b",
 )
 
 # After one of these a refusal turns into an answer.
