@@ -1,0 +1,105 @@
+"""Drift, rejects, builds, baselines and partitions: a list each."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from monitor.ports import Reader
+from monitor.web.listing import Asked, Listing, Paging, Text, Timed, answer, equal, within
+
+DRIFT = Listing(
+    name="drift",
+    source="v_drift",
+    columns=(
+        "pane", "segment", "signal", "n", "effect_kind", "effect", "reference_value", "current_value", "log_e",
+        "log_threshold", "evidence", "drifted", "onset", "shares", "baseline",
+    ),
+    key={"pane": "time", "baseline": "integer", "segment": "text", "signal": "text"},
+    by_time=True,
+)  # fmt: skip
+
+REJECTS = Listing(
+    name="rejects",
+    source="v_rejects",
+    columns=(
+        "id", "received_at", "topic", "partition", "offset", "reason", "message", "bytes", "forwarded_at",
+        "replayed_at",
+    ),
+    key={"id": "integer"},
+)  # fmt: skip
+
+# By when they were first seen: the last time moves while one pages.
+BUILDS = Listing(
+    name="builds",
+    source="v_builds",
+    columns=("build", "first_seen", "last_seen", "traces", "model", "prompt_template"),
+    key={"first_seen": "time", "build": "text"},
+)
+
+BASELINES = Listing(
+    name="baselines",
+    source="v_baselines",
+    columns=(
+        "version", "in_force", "source", "space", "traces", "since", "until", "judged_from", "segments", "sha256",
+        "created_at",
+    ),
+    key={"version": "integer"},
+)  # fmt: skip
+
+PARTITIONS = Listing(
+    name="partitions",
+    source="v_partitions",
+    columns=(
+        "topic", "partition", "next", "end", "lag", "event_time", "data_at", "seen_at", "traces", "repeats", "rejects",
+    ),
+    key={"topic": "text", "partition": "integer"},
+    order="ASC",
+)  # fmt: skip
+
+
+class DriftFilters(Timed):
+    segment: Annotated[Text, Field(description="all, or label=value pairs as alerts name them")] | None = None
+    signal: Text | None = None
+    drifted: bool | None = None
+    baseline: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+
+
+class RejectFilters(Timed):
+    topic: Text | None = None
+    partition: Annotated[int, Field(ge=0, lt=2**31)] | None = None
+    reason: Text | None = None
+
+
+class PartitionFilters(Paging):
+    topic: Text | None = None
+
+
+def routes(reader: Reader) -> APIRouter:
+    router = APIRouter(prefix="/api/v1", tags=["lists"], default_response_class=Response)
+
+    @router.get("/drift", summary="Verdicts by pane, segment and signal, newest first")
+    def drift(request: Request, asked: Annotated[DriftFilters, Query()]) -> Response:
+        chosen = {name: getattr(asked, name) for name in ("segment", "signal", "drifted", "baseline")}
+        return answer(reader, Asked(DRIFT, asked, [*equal(chosen), *within("pane", asked)]), request)
+
+    @router.get("/rejects", summary="Records that could not become traces, newest first")
+    def rejects(request: Request, asked: Annotated[RejectFilters, Query()]) -> Response:
+        chosen = {name: getattr(asked, name) for name in ("topic", "partition", "reason")}
+        return answer(reader, Asked(REJECTS, asked, [*equal(chosen), *within("received_at", asked)]), request)
+
+    @router.get("/builds", summary="Deployments seen in the traces, the newest first")
+    def builds(request: Request, asked: Annotated[Paging, Query()]) -> Response:
+        return answer(reader, Asked(BUILDS, asked, []), request)
+
+    @router.get("/baselines", summary="Baselines, the one in force first")
+    def baselines(request: Request, asked: Annotated[Paging, Query()]) -> Response:
+        return answer(reader, Asked(BASELINES, asked, []), request)
+
+    @router.get("/partitions", summary="How far each partition was read, with exact counts")
+    def partitions(request: Request, asked: Annotated[PartitionFilters, Query()]) -> Response:
+        return answer(reader, Asked(PARTITIONS, asked, equal({"topic": asked.topic})), request)
+
+    return router
