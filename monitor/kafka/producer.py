@@ -1,0 +1,105 @@
+"""An idempotent producer that is opened by its first record, and anew after a failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError, MessageSizeTooLargeError
+
+from monitor.errors import DriftwardenError, Permanent
+from monitor.kafka.client import opened, translated
+from monitor.kafka.config import KafkaConfig
+
+BATCH_BYTES = 256 * 1024
+REQUEST_TIMEOUT_MS = 10_000
+
+
+class TooLarge(Permanent):
+    """The broker takes no record of this size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record on its way."""
+
+    key: bytes | None
+    value: bytes
+    headers: Mapping[str, bytes]
+
+    @property
+    def size(self) -> int:
+        contents = sum(len(name) + len(content) for name, content in self.headers.items())
+        return len(self.key or b"") + len(self.value) + contents
+
+
+class Producer:
+    """kafka-python's producer with every wait bounded. It does not bound what it queues: its users do."""
+
+    def __init__(self, config: KafkaConfig, topic: str, *, largest: int) -> None:
+        self._config = config
+        self._topic = topic
+        self._largest = largest
+        self._producer: Any = None
+
+    def post(self, letter: Letter) -> Any:
+        """Queue it; ``wait`` takes what is returned.
+
+        Raises:
+            Transient: no broker answers.
+            Permanent: the broker refuses us; ``TooLarge`` where only this record is at fault.
+        """
+        try:
+            if self._producer is None:
+                self._producer, _ = opened(KafkaProducer, self._config, **_options(self._config, self._largest))
+            return self._producer.send(self._topic, letter.value, letter.key, list(letter.headers.items()))
+        except KafkaError as error:
+            raise self._failed(error) from error
+
+    def wait(self, receipt: Any) -> None:
+        """Return when the record is acknowledged by all replicas in sync.
+
+        Raises:
+            Transient: not within ``delivery_timeout_s``; all that was not waited for may or may not be there.
+            Permanent: the broker refuses us; ``TooLarge`` where only this record is at fault.
+        """
+        try:
+            receipt.get(timeout=self._config.delivery_timeout_s + 1)
+        except KafkaError as error:
+            raise self._failed(error) from error
+
+    def close(self) -> None:
+        """Drop what was not acknowledged and let go of the connections."""
+        producer, self._producer = self._producer, None
+        if producer is None:
+            return
+        try:
+            producer.close(timeout=0)
+        except KafkaError:  # records were waiting; it leaves its thread running then
+            producer._sender.force_close()
+            producer._sender.join(1)
+
+    def _failed(self, error: KafkaError) -> DriftwardenError:
+        if isinstance(error, MessageSizeTooLargeError):
+            return TooLarge(f"Kafka at {self._config.bootstrap_servers}, topic {self._topic!r}: {error}")
+        # The order and the sequence numbers of a producer that failed are not worth mending: the next one starts anew.
+        self.close()
+        return translated(error, self._config)
+
+
+def _options(config: KafkaConfig, largest: int) -> dict[str, Any]:
+    delivery_ms = int(config.delivery_timeout_s * 1_000)
+    return {
+        "acks": "all",
+        "enable_idempotence": True,
+        "compression_type": "lz4",
+        "linger_ms": 5,
+        "batch_size": BATCH_BYTES,
+        "max_request_size": largest,
+        "max_block_ms": int(config.connect_timeout_s * 1_000),
+        "request_timeout_ms": min(REQUEST_TIMEOUT_MS, delivery_ms // 2),
+        "delivery_timeout_ms": delivery_ms,
+        "allow_auto_create_topics": False,
+    }
