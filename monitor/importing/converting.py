@@ -89,7 +89,9 @@ def scalar(value: Any, target: Target) -> Any:
     try:
         number = msgspec.convert(given, target.type, strict=False)
     except msgspec.ValidationError as error:
-        raise Unusable(f"{str(error)[0].lower()}{str(error)[1:]}, got {str(value)[:60]!r}") from error
+        limit = str(error).partition("` ")[2]  # what msgspec says of a number out of its range, such as ">= 0"
+        names = {"integer": "a whole number", "number": "a number", "boolean": "true or false"}
+        raise Unusable(f"expected {names[target.kind]}{limit and ' ' + limit}, got {str(value)[:60]!r}") from error
     if isinstance(number, float) and not isfinite(number):
         raise Unusable(f"expected a finite number, got {value!r}")
     return number

@@ -6,8 +6,8 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -91,10 +91,16 @@ def delimiter_of(text: io.TextIOWrapper) -> str:
     return max(",;\t", key=line.count)
 
 
-def csv_rows(plain: BinaryIO, name: str) -> Iterator[Row | RowError]:
+def csv_rows(plain: BinaryIO, name: str) -> Generator[Row | RowError, None, None]:
     csv.field_size_limit(CELL_CHARACTERS)  # the csv module has this one limit for the whole process
     text = io.TextIOWrapper(plain, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    cells = csv.reader(text, delimiter=delimiter_of(text), strict=True)
+    try:
+        yield from parsed(csv.reader(text, delimiter=delimiter_of(text), strict=True), name)
+    finally:
+        text.detach()  # the bytes below are closed by who opened them
+
+
+def parsed(cells: Any, name: str) -> Iterator[Row | RowError]:
     try:
         first = next(cells, None)
     except csv.Error as error:
@@ -131,7 +137,7 @@ def readable(cells: Sequence[str]) -> list[str]:
     return [cell.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for cell in cells]
 
 
-def json_rows(plain: BinaryIO, name: str) -> Iterator[Row | RowError]:
+def json_rows(plain: BinaryIO, name: str) -> Generator[Row | RowError, None, None]:
     number = 0
     for line in plain:
         stripped = line.removeprefix(UTF8_BOM).strip() if number == 0 else line.strip()
@@ -196,7 +202,8 @@ def estimated_rows(path: Path) -> int:
         case "csv" | "jsonl" as kind:
             with opened(path) as (plain, raw):
                 rows = csv_rows(plain, path.name) if kind == "csv" else json_rows(plain, path.name)
-                sampled = sum(1 for _ in islice(rows, SAMPLE_ROWS))
+                with closing(rows):
+                    sampled = sum(1 for _ in islice(rows, SAMPLE_ROWS))
                 if sampled < SAMPLE_ROWS:
                     return sampled
                 return max(sampled, round(sampled * path.stat().st_size / max(raw.tell(), 1)))
