@@ -153,7 +153,7 @@ def _round(
             attempts: list[Attempt] = []
             for message in queue:
                 at = clock()
-                if stopped() or at - began > ROUND:
+                if stopped() or (attempts and at - began > ROUND):  # each endpoint has its one attempt a round
                     break
                 attempts.append(Attempt(message, sender.send(message, at), at))
                 if attempts[-1].away:  # its other messages wait for the next round
