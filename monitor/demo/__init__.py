@@ -1,0 +1,1 @@
+"""The demo: an invented support assistant whose build changes half-way."""
