@@ -63,7 +63,7 @@ def mmd2(reference: Reference, pane: Sum) -> float:
     """Squared distance of the tested means, less what the noise of both explains: unbiased, so it can be negative."""
     tested = reference.tested
     shift = pane.mean[:tested] - reference.mean[:tested]
-    noise = float(np.trace(reference.covariance)) * reference.over_dispersion * (1.0 / pane.n + 1.0 / reference.n)
+    noise = float(reference.variances.sum()) * reference.over_dispersion * (1.0 / pane.n + 1.0 / reference.n)
     return float(shift @ shift) - noise
 
 

@@ -8,7 +8,7 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 
-from detectors.base import Array, FeatureMap, Features, Labels
+from detectors.base import Array, FeatureMap, Features, Labels, Sum
 from detectors.category import fit_category
 from detectors.relation import fit_relation
 from detectors.scalar import fit_scalar
@@ -27,8 +27,9 @@ class Reference:
     Attributes:
         n: rows that the mean was taken over.
         mean: ``(k,)``.
-        covariance: of the tested features, ``(t, t)``.
-        atoms: distinct rows minus the mean that stand for the distribution, ``(r, t)``; exact where the map has few.
+        axes: principal axes of the tested features, one per column, ``(t, t)``.
+        variances: along the axes, ``(t,)``.
+        atoms: rows minus the mean, in the axes, that stand for the distribution, ``(r, t)``; exact where a map has few.
         shares: how much of the distribution each atom carries, ``(r,)``, adding to one.
         bound: no trace has tested features longer than this.
         over_dispersion: variance of pane means over that of independent traces, at least 1.
@@ -37,7 +38,8 @@ class Reference:
 
     n: int
     mean: Array
-    covariance: Features
+    axes: Features
+    variances: Array
     atoms: Features
     shares: Array
     bound: float
@@ -47,14 +49,19 @@ class Reference:
     @property
     def tested(self) -> int:
         """How many of the features are tested."""
-        return len(self.covariance)
+        return len(self.variances)
 
     @property
-    def error(self) -> Array:
-        """Standard error of each coordinate of the mean, over all ``k`` for the tested ones, NaN for the rest."""
-        spread = np.full(len(self.mean), np.nan)
-        spread[: self.tested] = np.sqrt(np.diag(self.covariance) * self.over_dispersion / self.n)
-        return spread
+    def covariance(self) -> Array:
+        """Of the tested features, ``(t, t)``."""
+        axes = self.axes.astype(np.float64)
+        return (axes * self.variances) @ axes.T
+
+    def shift(self, pane: Sum) -> Array:
+        """What the pane adds to the tested features beyond the reference mean, in the axes, ``(t,)``."""
+        beyond = pane.total[: self.tested] - pane.n * self.mean[: self.tested]
+        turned: Array = (beyond.astype(np.float32) @ self.axes).astype(np.float64)
+        return turned
 
 
 def fit_reference(
@@ -64,10 +71,10 @@ def fit_reference(
     panes: Labels | None = None,
     smallest_effect: float = 0.02,
 ) -> Reference:
-    """Centre on ``(m, k)`` features of rows that did not fit the map.
+    """Centre on ``(m, k)`` features of rows that the map did not learn from.
 
     Args:
-        features: rows of the reference's split B, in any order.
+        features: rows of the reference, in any order.
         feature_map: the map that made them.
         panes: pane of each row ``(m,)``, from which the over-dispersion is estimated; None takes rows as independent.
         smallest_effect: in standard deviations along the tested direction.
@@ -76,13 +83,15 @@ def fit_reference(
         raise ValueError(f"expected at least 2 rows of reference, got {len(features)}")
     mean = features.mean(axis=0, dtype=np.float64)
     centred = features[:, : feature_map.tested].astype(np.float64) - mean[: feature_map.tested]
-    covariance = centred.T @ centred / (len(features) - 1)
+    variances, axes = np.linalg.eigh(centred.T @ centred / (len(features) - 1))
     atoms, shares = _atoms(centred.astype(np.float32))
+    axes = axes.astype(np.float32)
     return Reference(
         n=len(features),
         mean=mean,
-        covariance=covariance.astype(np.float32),
-        atoms=atoms,
+        axes=axes,
+        variances=np.maximum(variances, 0.0),
+        atoms=atoms @ axes,
         shares=shares,
         bound=feature_map.bound,
         over_dispersion=1.0 if panes is None else over_dispersion(centred, panes),
@@ -118,9 +127,12 @@ def fit(
     panes: Labels | None = None,
     smallest_effect: float = 0.02,
 ) -> tuple[Stack, dict[str, Reference]]:
-    """Fit maps on a random third of the rows and centre on the rest.
+    """Fit a map and a reference per signal.
 
-    Rows that fit a map look closer to it than new ones do, so they take no part in the reference.
+    Rows that shaped a map look closer to it than new ones do: a category's rows are never "other", a prompt's answer
+    is predicted too well. So these maps are fitted on a random third of the panes and centred on the rest. A scalar's
+    cells and a Gaussian kernel's width cost nothing: given its order statistics, the mass of a cell is off by as much
+    as the share of an independent sample would be. These use every row for both.
 
     Args:
         columns: one column of ``n`` values per signal of ``kinds``.
@@ -130,21 +142,20 @@ def fit(
         smallest_effect: see ``fit_reference``.
     """
     count = len(columns[next(iter(kinds))])
-    order = np.random.default_rng(seed).permutation(count)
-    fitted, centred = np.sort(order[: count // 3]), np.sort(order[count // 3 :])
-    maps = {name: fit_map(take(columns[name], fitted), kind, seed=seed) for name, kind in kinds.items()}
-    stack = Stack(maps)
-    held_out = None if panes is None else panes[centred]
-    references = {
-        name: fit_reference(
-            feature_map.apply(take(columns[name], centred)),
-            feature_map,
-            panes=held_out,
+    every = np.arange(count)
+    third, rest = _split(every if panes is None else panes, np.random.default_rng(seed))
+    maps: dict[str, FeatureMap] = {}
+    references: dict[str, Reference] = {}
+    for name, kind in kinds.items():
+        fitted, centred = (every, every) if kind in ("scalar", "vector") else (third, rest)
+        maps[name] = fit_map(take(columns[name], fitted), kind, seed=seed)
+        references[name] = fit_reference(
+            maps[name].apply(take(columns[name], centred)),
+            maps[name],
+            panes=None if panes is None else panes[centred],
             smallest_effect=smallest_effect,
         )
-        for name, feature_map in maps.items()
-    }
-    return stack, references
+    return Stack(maps), references
 
 
 def fit_map(column: Any, kind: Kind, *, seed: int) -> FeatureMap:
@@ -168,6 +179,13 @@ def take(column: Any, rows: Labels) -> Any:
         return column[rows]
     labels: Sequence[str | None] = column
     return [labels[row] for row in rows.tolist()]
+
+
+def _split(panes: Labels, random: np.random.Generator) -> tuple[Labels, Labels]:
+    """Rows of a random third of the panes, and the others; whole panes, so that what hangs together stays together."""
+    names, place = np.unique(panes, return_inverse=True)
+    chosen = random.permutation(len(names)) < max(len(names) // 3, 1)
+    return np.flatnonzero(chosen[place]), np.flatnonzero(~chosen[place])
 
 
 def _atoms(centred: Features) -> tuple[Features, Array]:

@@ -1,7 +1,7 @@
 """The sequential test: an e-CUSUM on pane sums, mean over bettors (e-detectors, Shin, Ramdas and Rinaldo, 2203.03532).
 
-A bettor remembers past panes with one half-life. From them alone it takes a direction g and a bet λ, and a pane of n
-traces with mean shift ``z = ⟨g, mean φ − μ⟩`` multiplies its evidence by
+A bettor remembers past panes with one half-life and weighs the reference's axes in one way. From these alone it takes a
+direction g and a bet λ, and a pane of n traces with mean shift ``z = ⟨g, mean φ − μ⟩`` multiplies its evidence by
 
     E = exp(n λ (z − τ) − (n / o) K(o λ)),    K(λ) = log E_ref exp(λ ⟨g, φ − μ⟩),    M ← max(M, 1) · E.
 
@@ -20,9 +20,13 @@ import numpy as np
 from detectors.base import Array, Features, Labels, Sum
 from detectors.reference import Reference
 
-HALF_LIVES = (16.0, 64.0, 256.0, 1024.0, 4096.0)
+# Bettors are half-lives in traces × ridges. A direction is (Σ + ridge · s)⁻¹ S, where S is the shift remembered and
+# s = tr Σ² / tr Σ the size of the leading variances: a small ridge is Fisher's direction, a large one that of S.
+_HALF_LIVES = (16.0, 64.0, 256.0, 1024.0, 4096.0)
+_RIDGES = (1.0, 0.1)
 
-_ERROR_QUANTILE = 2.33  # of the reference's error along g: one reference in a hundred is further off
+_QUANTILE = 2.0  # of that difference: one reference in forty is further off
+_PERIODS = 2.0  # a drift differs by more than two stretches as long as the reference do
 _CLEAR_AT = 100.0  # odds for "back to the reference" that end a drift
 
 
@@ -31,7 +35,7 @@ class Recovery:
     """A drift that has been reported, and the evidence that it is over.
 
     Attributes:
-        direction: of the drift when it was reported, ``(t,)``.
+        direction: of the drift when it was reported, in the reference's axes, ``(t,)``.
         effect: the shift along it that would still count as drift.
         log_odds: e-CUSUM of "no shift" against "this shift".
     """
@@ -43,14 +47,14 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Monitor:
-    """What one sequential test remembers: sums and odds, nothing per trace. ``h`` bettors, ``t`` tested features.
+    """What one sequential test remembers: sums and odds, nothing per trace. ``b`` bettors, ``h`` half-lives.
 
     Attributes:
-        totals: sum of the features minus the reference mean, fading with each half-life, ``(h, t)``.
+        totals: shifts in the reference's axes, fading with each half-life, ``(h, t)``.
         counts: traces in ``totals``, fading alike, ``(h,)``.
         squares: sum of the squared weights of those traces, ``(h,)``.
-        log_wealth: log M of each bettor, ``(h,)``.
-        steps: panes since M of each bettor last left 1, ``(h,)``.
+        log_wealth: log M of each bettor, ``(b,)``, the half-lives of one ridge side by side.
+        steps: panes since M of each bettor last left 1, ``(b,)``.
         recovery: the reported drift, None when there is none.
     """
 
@@ -64,15 +68,16 @@ class Monitor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What a pane brought.
+    """What a monitor says after a pane.
 
     Attributes:
         log_e: log of the mean M over bettors; compare with ``log threshold``.
         drifted: whether this signal is drifting now, from the alarm until it clears.
         onset_steps: panes since M of the leading bettor last left 1: the drift began about there.
-        direction: unit vector of the leading bettor, or of the reported drift, ``(k,)``, zero where not tested.
-        effect: recent shift along it, with the share that noise explains taken off.
+        direction: unit vector of the leading bettor, ``(k,)``, zero where not tested.
+        effect: recent shift along it, less what noise explains.
         tolerance: shifts below this are no drift.
+        spread: standard deviation of one trace along the direction.
     """
 
     log_e: float
@@ -81,11 +86,12 @@ class Evidence:
     direction: Array
     effect: float
     tolerance: float
+    spread: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Aims:
-    """What each bettor expects of the next pane: all arrays are ``(h,)`` but ``directions (h, t)``."""
+    """What each bettor expects of the next pane: all arrays are ``(b,)`` but ``directions (b, t)``."""
 
     directions: Array
     effects: Array
@@ -95,11 +101,11 @@ class _Aims:
 
 def start(reference: Reference) -> Monitor:
     """A monitor that has seen nothing."""
-    bettors = len(HALF_LIVES)
+    bettors = len(_HALF_LIVES) * len(_RIDGES)
     return Monitor(
-        totals=np.zeros((bettors, reference.tested), dtype=np.float32),
-        counts=np.zeros(bettors),
-        squares=np.zeros(bettors),
+        totals=np.zeros((len(_HALF_LIVES), reference.tested), dtype=np.float32),
+        counts=np.zeros(len(_HALF_LIVES)),
+        squares=np.zeros(len(_HALF_LIVES)),
         log_wealth=np.zeros(bettors),
         steps=np.zeros(bettors, dtype=np.int64),
         recovery=None,
@@ -116,12 +122,12 @@ def advance(monitor: Monitor, reference: Reference, pane: Sum, *, threshold: flo
     aims = _aim(monitor, reference)
     if pane.n <= 0:
         return monitor, _evidence(monitor, reference, aims)
-    rates, costs = _best_rates(reference, aims)
-    shift = pane.total[: reference.tested] - pane.n * reference.mean[: reference.tested]
+    rates, costs = _bet(reference, aims)
+    shift = reference.shift(pane)
     gains = rates * (aims.directions @ shift - pane.n * aims.tolerances) - pane.n * costs
-    # Beyond the threshold more wealth says nothing more, and an overflow would.
+    # Far beyond the threshold more wealth says nothing more, and an overflow would.
     log_wealth = np.minimum(np.maximum(monitor.log_wealth, 0.0) + gains, np.log(threshold) + 20.0)
-    fade = 0.5 ** (pane.n / np.array(HALF_LIVES))
+    fade = 0.5 ** (pane.n / np.array(_HALF_LIVES))
     moved = Monitor(
         totals=(fade[:, None] * monitor.totals + shift).astype(np.float32),
         counts=fade * monitor.counts + pane.n,
@@ -130,92 +136,107 @@ def advance(monitor: Monitor, reference: Reference, pane: Sum, *, threshold: flo
         steps=np.where(log_wealth > 0, monitor.steps + 1, 0),
         recovery=monitor.recovery,
     )
-    if moved.recovery is None:
-        aims = _aim(moved, reference)
-        moved = _report(moved, aims, threshold)
-    else:
-        moved = _recover(moved, reference, shift, pane.n)
-        aims = _aim(moved, reference)
+    if moved.recovery is not None:
+        moved = _recover(moved, moved.recovery, reference, Sum(pane.n, shift))
+        return moved, _evidence(moved, reference, _aim(moved, reference))
+    aims = _aim(moved, reference)
+    if _log_mean(log_wealth) >= np.log(threshold):
+        moved = replace(moved, recovery=_report(moved, aims))
     return moved, _evidence(moved, reference, aims)
 
 
 def _aim(monitor: Monitor, reference: Reference) -> _Aims:
-    """Directions, expected shifts and tolerances from what the monitor remembers."""
-    counts = np.maximum(monitor.counts, 1e-9)
-    shifts = monitor.totals.astype(np.float64) / counts[:, None]
-    lengths = np.linalg.norm(shifts, axis=1)
-    directions = shifts / np.maximum(lengths, 1e-12)[:, None]
-    spread = float(np.trace(reference.covariance)) * reference.over_dispersion
-    seen = monitor.counts**2 / np.maximum(monitor.squares, 1e-9)  # traces that the memory is worth
-    noise = spread / np.maximum(seen, 1.0)
-    effects = np.maximum(lengths - (noise + spread / reference.n) / np.maximum(lengths, 1e-12), 0.0)
-    variances = np.maximum(
-        np.einsum("ht,ht->h", directions @ reference.covariance.astype(np.float64), directions), 1e-12
-    )
-    tolerances = _tolerances(reference, variances, lengths, seen)
-    return _Aims(directions, effects, tolerances, variances)
+    """Directions, expected shifts and tolerances from what the monitor remembers.
 
+    Two stretches of n traces differ by e with covariance 2Σ / n, and a direction chosen by looking at the shift S
+    leans towards e. With H the weights of the axes, g = HS / |HS| and r = n / 2, and no drift, ``⟨g, e⟩`` given S has
 
-def _tolerances(reference: Reference, variances: Array, lengths: Array, seen: Array) -> Array:
-    """The reference's own error along directions that were chosen by looking at the shift, plus the smallest effect.
+        mean ⟨g, S⟩ m / (m + r) ≈ tr(HΣ) / (r |HS|)   and   variance gᵀΣg / (m + r)
 
-    Given a memory worth m traces with mean shift s, and no drift, the reference (n rows) is off by s·m/(m + n) on
-    average, with covariance oΣ/(m + n). Under no drift |s| is not above its own noise, which caps the first term, so
-    a large shift is not excused.
+    where m is how many traces the memory is worth. The second form of the mean excuses no large shift; its own
+    variance is ``2 tr((HΣ)²) / (r |HS|)²``. To both comes Bernstein's ``b / r`` for what the reference never saw.
     """
-    both = seen + reference.n
-    spread = float(np.trace(reference.covariance)) * reference.over_dispersion
-    dispersion = float((reference.covariance.astype(np.float64) ** 2).sum()) * reference.over_dispersion**2
-    per_trace = 1.0 / np.maximum(seen, 1.0) + 1.0 / reference.n
-    # Mean and standard deviation of |s|², from the first two moments of a Gaussian quadratic form.
-    noise = np.sqrt((spread + _ERROR_QUANTILE * np.sqrt(2.0 * dispersion)) * per_trace)
-    learned = np.minimum(lengths, noise) * seen / both
-    chance = _ERROR_QUANTILE * np.sqrt(reference.over_dispersion * variances / both)
-    return np.asarray(learned + chance + reference.smallest_effect * np.sqrt(variances))
+    variances = reference.variances
+    rows = reference.n / (_PERIODS * reference.over_dispersion)
+    size = max(float((variances**2).sum() / max(variances.sum(), 1e-300)), 1e-4 * reference.bound**2)
+    weights = np.stack([size / (variances + ridge * size) for ridge in _RIDGES])
+    traces = (weights * variances).sum(axis=1)
+    deviations = np.sqrt(2.0 * ((weights * variances) ** 2).sum(axis=1))
+    shifts = monitor.totals / np.maximum(monitor.counts, 1e-9)[:, None]
+    worth = np.maximum(monitor.counts**2 / np.maximum(monitor.squares, 1e-9), 1.0) / reference.over_dispersion
+
+    aimed = weights[:, None, :] * shifts  # (ridges, h, t)
+    lengths = np.maximum(np.linalg.norm(aimed, axis=2), 1e-12)
+    directions = (aimed / lengths[:, :, None]).reshape(-1, len(variances))
+    along = directions**2 @ variances
+    seen = (aimed * shifts).sum(axis=2) / lengths
+    noise = traces[:, None] / worth / lengths
+    leaning = traces[:, None] / rows / lengths
+    lean_error = deviations[:, None] / rows / lengths
+    chance = _QUANTILE * np.sqrt(lean_error.ravel() ** 2 + along / np.tile(worth + rows, len(_RIDGES)))
+    unseen = _QUANTILE**2 / 6.0 * reference.bound / rows
+    tolerances = leaning.ravel() + chance + unseen + reference.smallest_effect * np.sqrt(along)
+    return _Aims(directions, (seen - noise).ravel(), tolerances, along)
 
 
-def _best_rates(reference: Reference, aims: _Aims) -> tuple[Array, Array]:
-    """The bet that grows fastest if the shift is as expected, and its cost per trace.
+def _bet(reference: Reference, aims: _Aims) -> tuple[Array, Array]:
+    """The bets that grow fastest if the shifts are as expected, and their costs per trace; zero where none is due.
 
-    Starts from Bennett's closed form, which is too small, and takes two Newton steps on the reference's cumulant.
+    Starts from Bennett's closed form, which is too small, and keeps the Newton steps that improve on it.
     """
+    rates, costs = np.zeros(len(aims.effects)), np.zeros(len(aims.effects))
+    due = aims.effects > aims.tolerances
+    if not due.any():
+        return rates, costs
     block = reference.over_dispersion
-    directions, variances = aims.directions, aims.variances
-    atoms = reference.atoms.astype(np.float64) @ directions.T
-    atoms -= reference.shares @ atoms
-    atoms *= np.sqrt(variances / np.maximum(reference.shares @ atoms**2, 1e-12))
-    largest = reference.bound - directions @ reference.mean[: reference.tested]
-    values = block * np.vstack([atoms, np.maximum(largest, atoms.max(axis=0))])
-    unseen = 1.0 / (reference.n + 1.0)
-    shares = np.append(reference.shares * (1.0 - unseen), unseen)[:, None]
-    margins = np.maximum(aims.effects - aims.tolerances, 0.0)
-    first = np.log1p(values[-1] / block * margins / variances) / values[-1]
-    rates = first
+    margins, variances = (aims.effects - aims.tolerances)[due], np.maximum(aims.variances[due], 1e-12)
+    values, shares = _distribution(reference, aims.directions[due], variances)
+
+    def moments(rate: Array) -> tuple[Array, Array, Array]:
+        """Cumulant of a block at the rate, and its first two derivatives."""
+        weights = shares * np.exp(np.minimum(rate * block * values, 100.0))
+        total = weights.sum(axis=0)
+        slope = (weights * values).sum(axis=0) / total
+        return np.log(total) / block, slope, block * ((weights * values**2).sum(axis=0) / total - slope**2)
+
+    best = np.log1p(values[-1] * margins / (variances + shares[-1] * values[-1] ** 2)) / (block * values[-1])
+    cost, slope, curve = moments(best)
     for _ in range(2):
-        weights = shares * np.exp(np.minimum(rates * values, 50.0))
-        weights /= weights.sum(axis=0)
-        slope = (weights * values).sum(axis=0)
-        curve = (weights * values**2).sum(axis=0) - slope**2
-        rates = np.clip(rates + (block * margins - slope) / np.maximum(curve, 1e-12), 0.0, 4.0 * first)
-    costs = np.log((shares * np.exp(np.minimum(rates * values, 50.0))).sum(axis=0)) / block
+        rate = np.clip(best + (margins - slope) / np.maximum(curve, 1e-12), 0.0, 4.0 * best)
+        step = moments(rate)
+        better = rate * margins - step[0] > best * margins - cost
+        best, cost = np.where(better, rate, best), np.where(better, step[0], cost)
+        slope, curve = np.where(better, step[1], slope), np.where(better, step[2], curve)
+    rates[due], costs[due] = best, cost
     return rates, costs
 
 
-def _report(monitor: Monitor, aims: _Aims, threshold: float) -> Monitor:
-    """Open a drift when the evidence reaches the threshold."""
-    if _log_mean(monitor.log_wealth) < np.log(threshold):
-        return monitor
+def _distribution(reference: Reference, directions: Array, variances: Array) -> tuple[Array, Array]:
+    """Shifts of the atoms along each direction ``(r + 1, b)``, with the known mean and variance, and their shares.
+
+    The last is the largest shift that any trace can have, with the share of one trace.
+    """
+    atoms = (reference.atoms @ directions.T.astype(np.float32)).astype(np.float64)
+    atoms -= reference.shares @ atoms
+    atoms *= np.sqrt(variances / np.maximum(reference.shares @ atoms**2, 1e-12))
+    centre = (reference.mean[: reference.tested].astype(np.float32) @ reference.axes).astype(np.float64)
+    largest = np.maximum(reference.bound - directions @ centre, atoms.max(axis=0))
+    unseen = 1.0 / (reference.n + 1.0)
+    return np.vstack([atoms, largest]), np.append(reference.shares * (1.0 - unseen), unseen)[:, None]
+
+
+def _report(monitor: Monitor, aims: _Aims) -> Recovery:
+    """The drift as it is when the evidence reaches the threshold."""
     leader = int(np.argmax(monitor.log_wealth))
     effect = 0.5 * max(float(aims.effects[leader]), float(aims.tolerances[leader]))
-    return replace(monitor, recovery=Recovery(aims.directions[leader], effect, 0.0))
+    return Recovery(aims.directions[leader], effect, 0.0)
 
 
-def _recover(monitor: Monitor, reference: Reference, shift: Array, n: float) -> Monitor:
+def _recover(monitor: Monitor, recovery: Recovery, reference: Reference, shift: Sum) -> Monitor:
     """Gather evidence that a reported drift is over, and start again when there is enough."""
-    recovery = monitor.recovery
-    assert recovery is not None
-    variance = float(recovery.direction @ reference.covariance @ recovery.direction) * reference.over_dispersion
-    gain = recovery.effect * (0.5 * n * recovery.effect - float(recovery.direction @ shift)) / max(variance, 1e-12)
+    variance = max(float(recovery.direction**2 @ reference.variances) * reference.over_dispersion, 1e-12)
+    half_way = 0.5 * shift.n * recovery.effect
+    gain = recovery.effect * (half_way - float(recovery.direction @ shift.total)) / variance
     log_odds = max(recovery.log_odds, 0.0) + gain
     if log_odds < np.log(_CLEAR_AT):
         return replace(monitor, recovery=replace(recovery, log_odds=log_odds))
@@ -226,7 +247,7 @@ def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:
     """What the monitor says now."""
     leader = int(np.argmax(monitor.log_wealth))
     direction = np.zeros(len(reference.mean))
-    direction[: reference.tested] = aims.directions[leader]
+    direction[: reference.tested] = reference.axes @ aims.directions[leader]
     return Evidence(
         log_e=_log_mean(monitor.log_wealth),
         drifted=monitor.recovery is not None,
@@ -234,6 +255,7 @@ def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:
         direction=direction,
         effect=float(aims.effects[leader]),
         tolerance=float(aims.tolerances[leader]),
+        spread=float(np.sqrt(aims.variances[leader])),
     )
 
 
