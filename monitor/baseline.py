@@ -102,7 +102,7 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
     )
     references = {Segment(): everything}
     for segment, places in members(history, learning.watched).items():
-        if not segment.is_all and SEGMENT_MINIMUM <= len(places):
+        if not segment.is_all and len(places) >= SEGMENT_MINIMUM:
             references[segment] = segment_references(stack, history, places, panes, learning)
     return stack, references
 

@@ -1,4 +1,4 @@
-"""Errors answer one question: again or never?"""
+"""Errors answer one question: again or never? Their names are facts, not kinds of errors."""
 
 from __future__ import annotations
 

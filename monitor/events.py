@@ -19,6 +19,15 @@ class Stopped:
 
 
 @dataclass(frozen=True, slots=True)
+class RoleEnded:
+    """A role's process died; it is started again after a wait."""
+
+    role: str
+    code: int
+    again_in_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class BatchStored:
     """Counts of one transaction and the seconds each stage took."""
 
@@ -101,6 +110,7 @@ class Attempted:
 Event = (
     Started
     | Stopped
+    | RoleEnded
     | BatchStored
     | PartitionsPlaced
     | OwnershipLost

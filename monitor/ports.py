@@ -9,9 +9,9 @@ from datetime import datetime
 from typing import Any, Protocol
 
 import numpy as np
-from detectors.base import Sum
 from numpy.typing import NDArray
 
+from detectors.base import Sum
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline

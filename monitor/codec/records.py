@@ -121,9 +121,9 @@ def with_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:
             outcome[i] = Reject(decoded[i].record, "bad_embedding", f"embedding {embedding.target}: not finite")
         found_by_trace.setdefault(i, {})[embedding.target] = Vector(embedding.model, embedding.revision, row)
     for i, vectors in found_by_trace.items():
-        item = outcome[i]
-        if isinstance(item, Decoded):
-            outcome[i] = replace(item, vectors=vectors)
+        kept = outcome[i]
+        if isinstance(kept, Decoded):
+            outcome[i] = replace(kept, vectors=vectors)
     return outcome
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,11 @@ from numpy.typing import NDArray
 from monitor.model.trace import Embedding
 
 Row = NDArray[np.float32]
-DTYPES = {"f32le_b64": np.dtype("<f4"), "f16le_b64": np.dtype("<f2"), "i8_b64": np.dtype("i1")}
+DTYPES: dict[str, np.dtype[Any]] = {
+    "f32le_b64": np.dtype("<f4"),
+    "f16le_b64": np.dtype("<f2"),
+    "i8_b64": np.dtype("i1"),
+}
 
 
 def read_base64(embedding: Embedding) -> bytes | str:

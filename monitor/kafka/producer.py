@@ -18,7 +18,7 @@ REQUEST_TIMEOUT_MS = 10_000
 
 
 class TooLarge(Permanent):
-    """The broker takes no record of this size."""
+    """The broker takes no record of this size, or the producer has met one such; close it then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Producer:
 
         Raises:
             Transient: no broker answers.
-            Permanent: the broker refuses us; ``TooLarge`` where only this record is at fault.
+            Permanent: the broker refuses us; ``TooLarge`` where it is for the size.
         """
         try:
             if self._producer is None:
@@ -63,7 +63,7 @@ class Producer:
 
         Raises:
             Transient: not within ``delivery_timeout_s``; all that was not waited for may or may not be there.
-            Permanent: the broker refuses us; ``TooLarge`` where only this record is at fault.
+            Permanent: the broker refuses us; ``TooLarge`` where it is for the size.
         """
         try:
             receipt.get(timeout=self._config.delivery_timeout_s + 1)

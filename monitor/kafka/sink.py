@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from monitor.errors import DriftwardenError
 from monitor.kafka.config import MIB, KafkaConfig
 from monitor.kafka.producer import Letter, Producer, TooLarge
 from monitor.kafka.topics import LARGEST_DEAD_LETTER, LARGEST_RECORD
@@ -49,7 +50,7 @@ class KafkaSink:
             self._settle_oldest()
 
     def close(self) -> None:
-        """Let go of the broker; what was not flushed may be lost."""
+        """Let go of the broker; what was not flushed may be lost. A later record connects again."""
         self._unsettled.clear()
         self._unsettled_bytes = 0
         self._producer.close()
@@ -59,12 +60,8 @@ class KafkaSink:
         self._unsettled_bytes -= size
         try:
             self._producer.wait(receipt)
-        except TooLarge:
-            raise
-        except Exception:
-            # The producer is closed and with it all it had queued.
-            self._unsettled.clear()
-            self._unsettled_bytes = 0
+        except DriftwardenError:
+            self.close()
             raise
 
 
@@ -85,14 +82,14 @@ class KafkaDeadLetters:
             Permanent: the broker refuses us.
         """
         for letters in _portions(rejects):
-            for refused in self._refused(letters):
-                self._producer.wait(self._producer.post(cut(refused)))
+            for letter in self._refused(letters):
+                self._send_alone(letter)
 
     def close(self) -> None:
         self._producer.close()
 
     def _refused(self, letters: Sequence[Letter]) -> Sequence[Letter]:
-        """Publish; those that are too large for the broker."""
+        """Publish; those that were refused for the size of one of them."""
         refused, waiting = [], []
         for letter in letters:
             try:
@@ -105,6 +102,15 @@ class KafkaDeadLetters:
             except TooLarge:
                 refused.append(letter)
         return refused
+
+    def _send_alone(self, letter: Letter) -> None:
+        # A producer that was told "too large" once says so of every later record, hence a new one each time.
+        self._producer.close()
+        try:
+            self._producer.wait(self._producer.post(letter))
+        except TooLarge:
+            self._producer.close()
+            self._producer.wait(self._producer.post(cut(letter)))
 
 
 def dead_letter(reject: Reject) -> Letter:

@@ -18,7 +18,7 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, T
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, LogTruncationError, OffsetOutOfRangeError
 
-from monitor.errors import DriftwardenError, OffsetsExpired, Permanent
+from monitor.errors import DriftwardenError, OffsetsExpired, Permanent, Transient
 from monitor.events import Away, Back
 from monitor.kafka.client import RECONNECT_MAX_MS, REQUEST_TIMEOUT_MS, opened, translated
 from monitor.kafka.config import KafkaConfig
@@ -64,6 +64,7 @@ class KafkaSource:
         self._away = False
         self._consumer, self._network = opened(KafkaConsumer, config, **_options(config))
         self._consumer.subscribe([config.topic], listener=_Listener(self))
+        self._learn_topic()
 
     def unplaced(self) -> Sequence[Partition]:
         return sorted(self._unplaced, key=lambda partition: partition.number)
@@ -148,6 +149,17 @@ class KafkaSource:
     def close(self) -> None:
         """Leave the group, so that others take over at once."""
         self._consumer.close(autocommit=False, timeout_ms=CLOSE_TIMEOUT_MS)
+
+    def _learn_topic(self) -> None:
+        # A refresh under way swallows the request for a new topic; who leads the group then hands out no partition for
+        # a minute. So we ask until the topic is known before we join.
+        until = time.monotonic() + self._config.connect_timeout_s
+        while not self._network.cluster.partitions_for_topic(self._config.topic):
+            if time.monotonic() > until:
+                self.close()
+                raise Transient(f"Kafka at {self._config.bootstrap_servers} does not describe {self._config.topic!r}")
+            self._network.cluster.request_update()
+            time.sleep(0.02)
 
     def _fetched(self, timeout_s: float) -> Iterable[Record]:
         # With records at hand this call is for the membership: it does not wait, and takes one record at most.

@@ -2,5 +2,6 @@
 
 from monitor.scoring.batch import Scorer
 from monitor.scoring.summing import add_up
+from monitor.scoring.vectors import space_of
 
-__all__ = ["Scorer", "add_up"]
+__all__ = ["Scorer", "add_up", "space_of"]

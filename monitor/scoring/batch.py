@@ -29,7 +29,7 @@ class Scorer:
 
     @property
     def space(self) -> str:
-        return space_of(self.name, self.dimension)
+        return space_of(self.name, self.dimension, self.embedder.fingerprint if self.embedder else None)
 
     def score(self, traces: Sequence[Decoded]) -> Scored:
         prompts = [prompt_of(item.trace) for item in traces]

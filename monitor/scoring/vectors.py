@@ -13,9 +13,9 @@ from monitor.ports import Embedder
 Rows = NDArray[np.float32]
 
 
-def space_of(name: str, dimension: int) -> str:
-    """What embeddings must share to be compared: the model that made them, and its dimension."""
-    return f"{name}/{dimension}"
+def space_of(name: str, dimension: int, fingerprint: str | None = None) -> str:
+    """What embeddings must share to be compared: the model that made them, its dimension, and how it was run."""
+    return f"{name}/{dimension}" + (f"/{fingerprint}" if fingerprint else "")
 
 
 def carried(traces: Sequence[Decoded], target: str, name: str, dimension: int) -> Rows:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from detectors import wire
 from monitor.codec import unpack_float16
+from monitor.errors import Permanent
 from monitor.model.baseline import Baseline
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, PartitionState, Progress, Record
@@ -41,11 +42,18 @@ HISTORY = """
 
 def load_baseline(connection: sa.Connection, loaded: Baseline | None) -> Baseline | None:
     """The baseline in force; the one already loaded if it still is."""
-    row = connection.exec_driver_sql("SELECT * FROM baselines ORDER BY version DESC LIMIT 1").one_or_none()
-    if row is None:
+    version = connection.exec_driver_sql("SELECT max(version) FROM baselines").scalar_one()
+    if version is None:
         return None
-    if loaded is not None and loaded.version == row.version:
+    if loaded is not None and loaded.version == version:
         return loaded
+    return read_baseline(connection, version)
+
+
+def read_baseline(connection: sa.Connection, version: int) -> Baseline:
+    row = connection.exec_driver_sql("SELECT * FROM baselines WHERE version = %s", (version,)).one_or_none()
+    if row is None:
+        raise Permanent(f"there is no baseline {version}")
     sets = connection.exec_driver_sql(
         "SELECT segment, content FROM reference_sets WHERE baseline = %s", (row.version,)
     ).all()
@@ -97,8 +105,9 @@ def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]]) -> dict[str, Col
         size = next((len(row) // 2 for row in packed if row is not None), 0)
         if size:
             columns[name] = unpack_float16(packed, size)
-    if "prompt.embedding" in columns and "response.embedding" in columns:
-        columns["relation"] = np.hstack([columns["prompt.embedding"], columns["response.embedding"]])
+    prompts, responses = columns.get("prompt.embedding"), columns.get("response.embedding")
+    if isinstance(prompts, np.ndarray) and isinstance(responses, np.ndarray):
+        columns["relation"] = np.hstack([prompts, responses])
     return columns
 
 
@@ -113,6 +122,14 @@ class PostgresBaselineStore:
         with guarded(self.engine), self.engine.connect() as connection:
             self.loaded = load_baseline(connection, self.loaded)
         return self.loaded
+
+    def version(self, number: int | None) -> Baseline:
+        """A baseline by number; None for the one in force. Raises Permanent where there is none."""
+        with guarded(self.engine), self.engine.connect() as connection:
+            found = load_baseline(connection, None) if number is None else read_baseline(connection, number)
+        if found is None:
+            raise Permanent("there is no baseline yet: it is learned from the first traces, or pinned by a person")
+        return found
 
     def count(self) -> int:
         with guarded(self.engine), self.engine.connect() as connection:

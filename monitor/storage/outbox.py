@@ -21,13 +21,15 @@ TAKE = """
     WHERE (sequence, endpoint) IN (
         SELECT d.sequence, d.endpoint
         FROM deliveries AS d JOIN outbox AS o USING (sequence)
+        JOIN (SELECT sequence, endpoint, row_number() OVER (PARTITION BY endpoint ORDER BY sequence) AS turn
+              FROM deliveries WHERE status = 'pending') AS line USING (sequence, endpoint)
         WHERE d.status = 'pending' AND d.next_attempt_at <= %s
         AND NOT EXISTS (
             SELECT FROM deliveries AS e JOIN outbox AS p USING (sequence)
             WHERE e.status = 'pending' AND e.endpoint = d.endpoint AND p.fingerprint = o.fingerprint
             AND e.sequence < d.sequence)
         AND NOT EXISTS (SELECT FROM endpoints AS n WHERE n.name = d.endpoint AND n.disabled_at IS NOT NULL)
-        ORDER BY d.sequence LIMIT %s FOR UPDATE OF d SKIP LOCKED)
+        ORDER BY line.turn, d.sequence LIMIT %s FOR UPDATE OF d SKIP LOCKED)
     RETURNING sequence, endpoint, attempts
 """
 
@@ -48,11 +50,26 @@ class PostgresOutbox:
                 ([row.sequence for row in taken],),
             ).all()
         letters = {row.sequence: row for row in found}
-        yield [
+        messages = [
             Message(letter.id, row.endpoint, letter.fingerprint, bytes(letter.payload), row.attempts)
             for row in sorted(taken, key=lambda row: (row.sequence, row.endpoint))
             for letter in [letters[row.sequence]]
         ]
+        try:
+            yield messages
+        finally:
+            self.give_back([row.sequence for row in taken], now)
+
+    def give_back(self, sequences: Sequence[int], now: datetime) -> None:
+        """Ends the lease of what was not attempted."""
+        if not sequences:
+            return
+        with guarded(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql(
+                "UPDATE deliveries SET next_attempt_at = %s"
+                " WHERE sequence = ANY(%s) AND status = 'pending' AND next_attempt_at = %s",
+                (now, list(sequences), now + LEASE),
+            )
 
     def settle(self, message: Message, outcome: Outcome, at: datetime, again_at: datetime | None) -> None:
         gone = False
@@ -68,12 +85,25 @@ class PostgresOutbox:
         with guarded(self.engine), self.engine.begin() as connection:
             connection.exec_driver_sql(
                 "UPDATE deliveries AS d SET status = %s, attempts = attempts + 1,"
-                " next_attempt_at = coalesce(%s, next_attempt_at), last_attempt_at = %s, last_status = %s, last_error = %s"
+                " next_attempt_at = coalesce(%s, next_attempt_at), last_attempt_at = %s,"
+                " last_status = %s, last_error = %s"
                 " FROM outbox AS o WHERE o.sequence = d.sequence AND o.id = %s AND d.endpoint = %s",
                 (status, again_at, at, outcome.status, error, message.id, message.endpoint),
             )
             if gone:
                 self.disable(connection, message.endpoint, error or "gone", at)
+
+    def replay(self, endpoint: str, *, since: datetime, everything: bool, at: datetime) -> int:
+        """Queues an endpoint's messages once more, ids unchanged, and enables it; returns how many."""
+        with guarded(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql("DELETE FROM endpoints WHERE name = %s", (endpoint,))
+            moved = connection.exec_driver_sql(
+                "UPDATE deliveries AS d SET status = 'pending', attempts = 0, next_attempt_at = %s FROM outbox AS o"
+                " WHERE o.sequence = d.sequence AND d.endpoint = %s AND o.created_at >= %s"
+                " AND (d.status = 'dead' OR (%s AND d.status = 'delivered'))",
+                (at, endpoint, since, everything),
+            )
+            return int(moved.rowcount)
 
     def disable(self, connection: sa.Connection, endpoint: str, reason: str, at: datetime) -> None:
         connection.exec_driver_sql(

@@ -84,3 +84,11 @@ def parts(connection: sa.Connection, baseline: int, since: datetime, until: date
             segment, total = Segment.parse(row.segment), unpack(row.n, row.total)
             found[segment] = found[segment] + total if segment in found else total
     return found
+
+
+def judged(connection: sa.Connection, baseline: int) -> dict[Segment, dict[datetime, Sum]]:
+    """Judged panes by segment."""
+    found: dict[Segment, dict[datetime, Sum]] = {}
+    for row in connection.exec_driver_sql("SELECT segment, pane, n, total FROM panes WHERE baseline = %s", (baseline,)):
+        found.setdefault(Segment.parse(row.segment), {})[row.pane] = unpack(row.n, row.total)
+    return found

@@ -6,10 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import numpy as np
+import psycopg
 import sqlalchemy as sa
 
 from detectors.score import Score
@@ -22,9 +23,9 @@ from monitor.model.trace import build_of
 from monitor.storage.engine import Json
 
 TRACE_COLUMNS = {
-    "time": "timestamptz", "tenant": "text", "id": "text", "build": "text", "model": "text", "prompt_template": "text",
-    "environment": "text", "user_id": "text", "session_id": "text", "trace_id": "text", "span_id": "text",
-    "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8", "record": "jsonb",
+    "time": "timestamptz", "tenant": "text", "id": "text", "build": "text", "model": "text",
+    "prompt_template": "text", "environment": "text", "user_id": "text", "session_id": "text", "trace_id": "text",
+    "span_id": "text",    "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8", "record": "jsonb",
     "prompt_embedding": "bytea", "response_embedding": "bytea",
 }  # fmt: skip
 SCORE_COLUMNS = {"time": "timestamptz", "tenant": "text", "id": "text", "signals": "jsonb", "scores": "jsonb"}
@@ -36,11 +37,16 @@ REJECT_COLUMNS = {
 encode = msgspec.json.Encoder().encode
 
 
+def driver(connection: sa.Connection) -> psycopg.Connection[Any]:
+    """psycopg's connection under SQLAlchemy's: COPY is its alone."""
+    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+
+
 def copy_rows(connection: sa.Connection, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
     """Sends rows by binary COPY; all or none of them arrive."""
     with (
-        connection.connection.cursor() as cursor,
-        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)") as copy,  # type: ignore[attr-defined]
+        driver(connection).cursor() as cursor,
+        cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT binary)") as copy,
     ):
         copy.set_types(list(columns.values()))
         for row in rows:
@@ -49,9 +55,13 @@ def copy_rows(connection: sa.Connection, table: str, columns: Mapping[str, str],
 
 def copy_traces(connection: sa.Connection, unit: Unit) -> None:
     scored = unit.scored
-    vectors = [pack_float16(scored.columns[name]) if name in scored.columns else [None] * len(scored)
-               for name in ("prompt.embedding", "response.embedding")]  # fmt: skip
+    vectors = [packed(scored, name) for name in ("prompt.embedding", "response.embedding")]
     copy_rows(connection, "traces", TRACE_COLUMNS, trace_rows(unit, *vectors))
+
+
+def packed(scored: Scored, name: str) -> list[bytes | None]:
+    column = scored.columns.get(name)
+    return pack_float16(column) if isinstance(column, np.ndarray) else [None] * len(scored)
 
 
 def trace_rows(
@@ -62,7 +72,8 @@ def trace_rows(
         labels = trace.segment
         yield (
             trace.time, trace.tenant, trace.id, build_of(trace), trace.model.name,
-            label_value(trace, "prompt_template"), trace.service.environment, labels.user_id, labels.session_id, trace.trace_id, trace.span_id,
+            label_value(trace, "prompt_template"), trace.service.environment, labels.user_id,
+            labels.session_id, trace.trace_id, trace.span_id,
             unit.received_at, record.partition.topic, record.partition.number, record.offset, Json(item.body),
             prompt, response,
         )  # fmt: skip

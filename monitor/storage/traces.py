@@ -11,13 +11,14 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.errors import Fenced, Repeated, Stale
 from monitor.model.baseline import Baseline
-from monitor.model.record import Partition, Progress, Record, Reject, StoredReject
+from monitor.model.record import Partition, Progress, StoredReject
 from monitor.model.scored import Scored, Unit
 from monitor.ports import Key
 from monitor.storage import rows
 from monitor.storage.baselines import load_baseline
 from monitor.storage.engine import guarded
 from monitor.storage.panes import add_sums
+from monitor.storage.rejects import PostgresRejects
 
 
 class PostgresTraceStore:
@@ -148,20 +149,7 @@ class PostgresTraceStore:
                 )
 
     def waiting_rejects(self, limit: int) -> Sequence[StoredReject]:
-        with guarded(self.engine), self.engine.connect() as connection:
-            found = connection.exec_driver_sql(
-                'SELECT id, topic, partition, "offset", reason, message, headers, value FROM rejects'
-                " WHERE forwarded_at IS NULL ORDER BY id LIMIT %s",
-                (limit,),
-            ).all()
-        return [StoredReject(row.id, stored_reject(row)) for row in found]
+        return PostgresRejects(self.engine).waiting(limit)
 
     def forwarded(self, ids: Sequence[int], at: datetime) -> None:
-        with guarded(self.engine), self.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE rejects SET forwarded_at = %s WHERE id = ANY(%s)", (at, list(ids)))
-
-
-def stored_reject(row: sa.Row[tuple[object, ...]]) -> Reject:
-    headers = {name: value.encode("latin-1") for name, value in row.headers.items()}
-    record = Record(Partition(row.topic, row.partition), row.offset, bytes(row.value), headers)
-    return Reject(record, row.reason, row.message)
+        PostgresRejects(self.engine).forwarded(ids, at)

@@ -27,8 +27,8 @@ from monitor.watch import Watch
 
 VERDICT_COLUMNS = {
     "pane": "timestamptz", "segment": "text", "signal": "text", "baseline": "int4", "n": "float8",
-    "effect_kind": "text", "effect": "float8", "reference_value": "float8", "current_value": "float8", "log_e": "float8",
-    "log_threshold": "float8", "drifted": "bool", "onset": "timestamptz", "shares": "jsonb",
+    "effect_kind": "text", "effect": "float8", "reference_value": "float8", "current_value": "float8",
+    "log_e": "float8", "log_threshold": "float8", "drifted": "bool", "onset": "timestamptz", "shares": "jsonb",
 }  # fmt: skip
 
 encode = msgspec.json.Encoder(order="sorted").encode
@@ -119,6 +119,25 @@ class PostgresWatchStore:
             if self.held is None:
                 connection.close()
         return None if row is None else stored_alert(row)
+
+    def acknowledge(self, alert: str, at: datetime) -> bool:
+        """Marks a firing alert as seen by someone; False where no firing alert has this id."""
+        with guarded(self.engine), self.engine.begin() as connection:
+            row = connection.exec_driver_sql(
+                "UPDATE alerts SET status = 'acknowledged' WHERE id = %s AND status = 'firing' RETURNING summary",
+                (alert,),
+            ).one_or_none()
+            if row is not None:
+                connection.exec_driver_sql(
+                    "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
+                    (alert, at, "alert.acknowledged", row.summary),
+                )
+        return row is not None
+
+    def judged(self, baseline: Baseline) -> dict[Segment, dict[datetime, Sum]]:
+        """All judged panes of a baseline that are still kept."""
+        with guarded(self.engine), self.engine.connect() as connection:
+            return panes.judged(connection, baseline.version)
 
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         connection = self.held

@@ -1,25 +1,21 @@
-"""The consume loop: source → decode → score → summarise → store."""
+"""From records to one committed unit: decode → score → summarise → store."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from time import perf_counter
 from typing import Protocol
 
 from monitor.codec import Limits, decode_batch
-from monitor.errors import Fenced, OffsetsExpired, Repeated, Stale, Transient, Unstorable
-from monitor.events import Away, Back, BatchStored, OffsetsLost, OwnershipLost, PartitionsPlaced
+from monitor.errors import Repeated, Stale, Transient, Unstorable
+from monitor.events import BatchStored
 from monitor.model.baseline import Baseline
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, Progress, Record, Reject
 from monitor.model.scored import PaneSum, Scored, Unit
-from monitor.ports import Clock, DeadLetters, Emit, Key, Source, TraceStore
-
-POLL_S = 0.25
-SEEN_EVERY = timedelta(seconds=2)
+from monitor.ports import Clock, Emit, Key, TraceStore
 
 
 class Score(Protocol):
@@ -53,6 +49,7 @@ class Pipeline:
         """Stores a batch and its offsets in one transaction. Raises Fenced or Transient, and then nothing is stored."""
         now = self.clock()
         started = perf_counter()
+        rejects: Sequence[Reject]
         decoded, rejects = decode_batch(records, now, self.limits)
         fresh, repeats = first_of_each(decoded)
         decoded_at = perf_counter()
@@ -115,67 +112,3 @@ def split(scored: Scored, repeats: Counter[Partition], known: set[Key]) -> tuple
     fresh = [i for i, item in enumerate(scored.traces) if item.trace.key not in known]
     again = Counter(item.record.partition for item in scored.traces if item.trace.key in known)
     return scored.at(fresh), repeats + again
-
-
-def consume(source: Source, store: TraceStore, pipeline: Pipeline, dead_letters: DeadLetters,
-            stopped: Callable[[], bool]) -> None:  # fmt: skip
-    """Reads until stopped. Whatever goes wrong, the store says where to go on."""
-    emit, clock = pipeline.emit, pipeline.clock
-    seen_at, rejects_wait, failures = clock(), True, 0
-    while not stopped():
-        try:
-            place(source, store, pipeline)
-            records = source.poll(POLL_S)
-            if records:
-                progress = source.progress(records)
-                outcome = pipeline.ingest(records, progress)
-                source.stored(progress)
-                rejects_wait = rejects_wait or bool(outcome.rejects)
-            if clock() - seen_at >= SEEN_EVERY:
-                seen_at = clock()
-                store.seen(source.idle(), seen_at)
-            if rejects_wait:
-                rejects_wait = forward(store, dead_letters, clock)
-            if failures:
-                failures = 0
-                emit(Back("store"))
-        except Fenced as lost:
-            emit(OwnershipLost(str(lost)))
-            source.rewind()
-        except OffsetsExpired as gap:
-            emit(OffsetsLost(f"{gap.partition.topic}/{gap.partition.number}", gap.expected, gap.earliest))
-            store.skip_gap(gap.partition, gap.expected, gap.earliest, clock())
-            source.rewind()
-        except Transient as error:
-            failures += 1
-            wait_s = min(0.5 * 2 ** min(failures, 5), 10.0)
-            emit(Away("store", str(error), wait_s))
-            source.rewind()
-            keep_membership(source, wait_s, stopped)
-
-
-def place(source: Source, store: TraceStore, pipeline: Pipeline) -> None:
-    """Tells partitions that came to us where to go on reading."""
-    unplaced = source.unplaced()
-    if not unplaced:
-        return
-    positions = store.positions({partition: source.beginning(partition) for partition in unplaced})
-    source.place(positions)
-    pipeline.emit(PartitionsPlaced({f"{p.topic}/{p.number}": offset for p, offset in positions.items()}))
-
-
-def forward(store: TraceStore, dead_letters: DeadLetters, clock: Clock) -> bool:
-    """Sends waiting rejects to the dead-letter topic; true while more wait. The table is what counts: it comes first."""
-    waiting = store.waiting_rejects(100)
-    if not waiting:
-        return False
-    dead_letters.send([stored.reject for stored in waiting])
-    store.forwarded([stored.id for stored in waiting], clock())
-    return True
-
-
-def keep_membership(source: Source, wait_s: float, stopped: Callable[[], bool]) -> None:
-    """Waits while polling: partitions are unplaced and give nothing, but the group sees us alive."""
-    until = perf_counter() + wait_s
-    while perf_counter() < until and not stopped():
-        source.poll(min(POLL_S, max(until - perf_counter(), 0.01)))

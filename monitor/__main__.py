@@ -1,0 +1,5 @@
+"""``python -m monitor`` is ``driftwarden``."""
+
+from monitor.cli import main
+
+main()

@@ -1,0 +1,56 @@
+"""What ``driftwarden doctor`` asks: each check answers with a fact or raises with what to do."""
+
+from __future__ import annotations
+
+import os
+
+from monitor import wiring
+from monitor.errors import Permanent
+from monitor.settings import config_file
+
+
+def settings() -> str:
+    found = wiring.settings()
+    file = config_file(os.environ)
+    drift = found.drift
+    return (
+        f"{file or 'environment only'}; at most {drift.false_alarms:g} false alarms in 30 days,"
+        f" panes of {drift.pane_s:g} s, references of {drift.reference_traces} traces"
+    )
+
+
+def database() -> str:
+    from monitor.storage.engine import place_of
+
+    found = wiring.engine(wiring.settings())
+    with found.connect() as connection:
+        version = connection.exec_driver_sql("SHOW server_version").scalar_one()
+    return f"PostgreSQL {version} at {place_of(found)}, schema up to date"
+
+
+def kafka() -> str:
+    from monitor.kafka.topics import partition_count
+
+    found = wiring.settings()
+    if found.kafka is None:
+        return "not set: traces come in over HTTP only"
+    count = partition_count(found.kafka)
+    return f"{found.kafka.bootstrap_servers}, topic {found.kafka.topic} with {count} partitions"
+
+
+def model() -> str:
+    found = wiring.settings()
+    if found.embedding.source == "trace":
+        return f"vectors of {found.embedding.name} come with the traces"
+    encoder = wiring.embedder(found)
+    if encoder is None:
+        raise Permanent("no encoder")
+    vector = encoder.encode(["Is anybody there?"])[0]
+    return f"{encoder.name}, {len(vector)} dimensions, fingerprint {encoder.fingerprint}, on {found.embedding.provider}"
+
+
+def webhooks() -> str:
+    names = [endpoint.name for endpoint in wiring.settings().webhook.endpoints]
+    return (
+        f"{', '.join(names)} (try `driftwarden webhook test NAME`)" if names else "none set: nobody is told of alerts"
+    )

@@ -1,0 +1,69 @@
+"""SQL over the public views."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from monitor.cli.output import FORMATS, Format, show
+
+NAMED = {
+    "builds": (
+        "Which build answers worse: each score's mean by build",
+        "SELECT build, score, count(*) AS traces, avg(value) AS mean, min(time) AS since FROM v_scores"
+        " WHERE status = 'ok' GROUP BY build, score ORDER BY score, since",
+    ),
+    "drift": (
+        "What drifted, when, and how strongly",
+        "SELECT segment, signal, min(onset) AS onset, min(pane) AS alarmed, max(evidence) AS evidence,"
+        " (array_agg(reference_value ORDER BY pane DESC))[1] AS reference,"
+        " (array_agg(current_value ORDER BY pane DESC))[1] AS now FROM v_drift WHERE drifted"
+        " GROUP BY segment, signal ORDER BY alarmed, evidence DESC",
+    ),
+    "worst": (
+        "The traces with the worst scores",
+        "SELECT s.score, s.value, s.time, s.id, s.build, left(t.prompt, 60) AS prompt,"
+        " left(t.response, 100) AS response"
+        " FROM v_scores AS s JOIN v_traces AS t USING (tenant, id, time) WHERE s.status = 'ok'"
+        " ORDER BY s.value DESC, s.time DESC LIMIT 10",
+    ),
+    "rejects": (
+        "What was set aside, by reason",
+        "SELECT reason, count(*) AS records, max(received_at) AS last FROM v_rejects GROUP BY reason ORDER BY 2 DESC",
+    ),
+}
+LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
+
+
+@click.command(
+    help=f"""Run SQL, or a query by name, read-only over the views.
+
+\b
+Views: v_traces v_scores v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions v_baselines
+
+\b
+Named queries:
+{LISTED}
+
+\b
+Examples:
+  driftwarden query drift
+  driftwarden query "SELECT build, count(*) FROM v_traces GROUP BY 1"
+  driftwarden query - --format csv < question.sql > answer.csv
+"""
+)
+@click.argument("sql")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+@click.option(
+    "--timeout", "timeout_s", type=click.FloatRange(0.1, 3600), default=30, show_default=True, help="Seconds."
+)
+def query(sql: str, form: Format, timeout_s: float) -> None:
+    from datetime import timedelta
+
+    from monitor import wiring
+    from monitor.storage.reader import PostgresReader
+
+    text = sys.stdin.read() if sql == "-" else NAMED[sql][1] if sql in NAMED else sql
+    reader = PostgresReader(wiring.engine(wiring.settings()), timeout=timedelta(seconds=timeout_s))
+    show(reader.rows(text.replace(":", r"\:"), {}), form)

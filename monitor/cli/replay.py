@@ -1,0 +1,43 @@
+"""Judging the past again."""
+
+from __future__ import annotations
+
+import click
+
+from monitor.cli.output import FORMATS, Format, show
+
+
+@click.command()
+@click.option(
+    "--false-alarms", type=click.FloatRange(0, min_open=True), help="Another budget: false alarms per 30 days."
+)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def replay(false_alarms: float | None, form: Format) -> None:
+    """Judge the stored panes of the baseline in force from a fresh start, and say what would have alarmed when.
+
+    Nothing is stored or sent. With the budget of the settings the answer is what was stored: judging is a pure
+    function of the panes.
+    """
+    from monitor import wiring
+    from monitor.judging import Budget
+    from monitor.judging import replay as judge_again
+
+    found = wiring.settings()
+    store = wiring.watch_store()
+    baseline = store.baseline()
+    if baseline is None:
+        raise click.ClickException("no baseline yet: nothing was judged")
+    budget = Budget(false_alarms or found.drift.false_alarms)
+    verdicts = judge_again(baseline, store.judged(baseline), pace=found.drift.pace(), budget=budget)
+    first: dict[tuple[str, str], dict[str, object]] = {}
+    traces: dict[tuple[str, str], float] = {}
+    for verdict in verdicts:
+        key = (str(verdict.segment), verdict.signal)
+        traces[key] = traces.get(key, 0.0) + verdict.n
+        if verdict.drifted and key not in first:
+            first[key] = {
+                "segment": key[0], "signal": key[1], "onset": verdict.onset, "alarmed": verdict.pane,
+                "after_traces": int(traces[key]), "effect": verdict.effect.value, "kind": verdict.effect.kind,
+            }  # fmt: skip
+    click.echo(f"{len(verdicts)} verdicts, at most {budget.false_alarms:g} false alarms in 30 days", err=True)
+    show(sorted(first.values(), key=lambda row: str(row["alarmed"])), form)

@@ -1,0 +1,7 @@
+"""From records to committed units."""
+
+from monitor.pipeline.batch import Pipeline, Stored
+from monitor.pipeline.consume import consume
+from monitor.pipeline.intake import Intake, Taken
+
+__all__ = ["Intake", "Pipeline", "Stored", "Taken", "consume"]

@@ -1,0 +1,208 @@
+"""Settings: from the environment (DRIFTWARDEN_SECTION__NAME) over driftwarden.toml; checked once, at the start."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from monitor.baseline import Learning
+from monitor.codec import Limits
+from monitor.errors import Permanent
+from monitor.judging import Budget
+from monitor.kafka.config import KafkaConfig
+from monitor.watch import Pace
+from monitor.webhook.config import WebhookConfig
+
+PREFIX = "DRIFTWARDEN_"
+# Variables of ours that are not settings of the program.
+OTHERS = {"DRIFTWARDEN_CONFIG", "DRIFTWARDEN_CACHE", "DRIFTWARDEN_SHARED_DATA"}
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Postgres; ``retention_days`` is how long day partitions are kept."""
+
+    url: str | None = None
+    pool_size: Annotated[int, Field(ge=1, le=100)] = 4
+    retention_days: Annotated[int, Field(ge=1, le=36500)] = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """What a record may be; one older than the retention of the database is rejected."""
+
+    record_bytes: Annotated[int, Field(ge=1024, le=64 * 2**20)] = 4 * 2**20
+    field_characters: Annotated[int, Field(ge=1024, le=16 * 2**20)] = 256 * 2**10
+    max_lead_s: Annotated[float, Field(ge=0, le=86400)] = 3600.0
+
+    def limits(self, retention_days: int) -> Limits:
+        lead = timedelta(seconds=self.max_lead_s)
+        return Limits(self.record_bytes, self.field_characters, timedelta(days=retention_days), lead)
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingSettings:
+    """Where vectors come from: our encoder (a model folder), or the traces alone (``source = "trace"``)."""
+
+    source: Literal["encoder", "trace"] = "encoder"
+    folder: Path | None = None
+    name: str = "all-MiniLM-L6-v2"
+    dimension: Annotated[int, Field(ge=1, le=16384)] = 384
+    provider: Literal["cpu", "cuda"] = "cpu"
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How drift is judged; ``false_alarms`` is per 30 days for the whole installation."""
+
+    false_alarms: Annotated[float, Field(gt=0, le=10_000)] = 1.0
+    reference_traces: Annotated[int, Field(ge=200, le=1_000_000)] = 5000
+    smallest_effect: Annotated[float, Field(ge=0, le=1)] = 0.02
+    segments: tuple[tuple[str, ...], ...] = ((), ("build",), ("prompt_template",), ("tenant",))
+    segment_limit: Annotated[int, Field(ge=1, le=10_000)] = 200
+    pane_s: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
+    lateness_s: Annotated[float, Field(ge=0, le=86400)] = 30.0
+    idle_after_s: Annotated[float, Field(ge=0.5, le=86400)] = 30.0
+    stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
+    seed: int = 0
+
+    def pace(self) -> Pace:
+        return Pace(
+            timedelta(seconds=self.pane_s),
+            timedelta(seconds=self.lateness_s),
+            timedelta(seconds=self.idle_after_s),
+            timedelta(seconds=self.stalled_after_s),
+        )
+
+    def budget(self) -> Budget:
+        return Budget(self.false_alarms)
+
+    def learning(self) -> Learning:
+        return Learning(self.reference_traces, self.segments, self.smallest_effect, self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Web:
+    """The API; a token of at least 16 characters makes it ask for ``Authorization: Bearer``."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8321
+    token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    ingest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Logs:
+    """``auto`` writes for people on a terminal and JSON lines elsewhere."""
+
+    format: Literal["auto", "json", "text"] = "auto"
+
+
+class Settings(BaseSettings):
+    """All settings; a section a process does not need may be left out."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
+    )
+
+    database: Database = Database()
+    kafka: KafkaConfig | None = None
+    ingest: Ingest = Ingest()
+    embedding: EmbeddingSettings = EmbeddingSettings()
+    drift: Drift = Drift()
+    webhook: WebhookConfig = WebhookConfig()
+    web: Web = Web()
+    log: Logs = Logs()
+
+    @model_validator(mode="before")
+    @classmethod
+    def read_lists(cls, values: Any) -> Any:
+        """Lists and tables of a section may stand in the environment as JSON."""
+        return {
+            section: {name: listed(value) for name, value in found.items()} if isinstance(found, dict) else found
+            for section, found in values.items()
+        }
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource, dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:  # fmt: skip
+        file = config_file(os.environ)
+        sources = (init_settings, env_settings)
+        return (*sources, TomlConfigSettingsSource(settings_cls, file)) if file else sources
+
+
+def listed(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, str) and value[:1] in ("[", "{") else value
+
+
+def config_file(environ: Mapping[str, str]) -> Path | None:
+    """The configuration file: DRIFTWARDEN_CONFIG, else driftwarden.toml where we are, if it is there."""
+    named = environ.get("DRIFTWARDEN_CONFIG")
+    if named is not None:
+        if not Path(named).is_file():
+            raise Permanent(f"DRIFTWARDEN_CONFIG: no file {named}")
+        return Path(named)
+    usual = Path("driftwarden.toml")
+    return usual if usual.is_file() else None
+
+
+def load_settings(**defaults: Any) -> Settings:
+    """The settings, or Permanent with one line per wrong one: its name, the limit and what was found.
+
+    ``defaults`` fill what neither the environment nor the file says, by section: ``database={"url": …}``.
+    """
+    unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in OTHERS and not known(name)]
+    if unknown:
+        sections = ", ".join(f"{PREFIX}{name.upper()}__…" for name in Settings.model_fields)
+        raise Permanent(f"unknown settings: {', '.join(sorted(unknown))}; expected {sections}")
+    try:
+        settings = Settings()
+        missing = {
+            section: values
+            for section, values in defaults.items()
+            if any(getattr(getattr(settings, section), name, None) is None for name in values)
+        }
+        return with_defaults(settings, missing) if missing else settings
+    except ValidationError as error:
+        raise Permanent("\n".join(told(problem) for problem in error.errors())) from error
+    except ValueError as error:  # a file that is not TOML, a variable that is not JSON
+        raise Permanent(f"settings: {error}") from error
+
+
+def with_defaults(settings: Settings, defaults: Mapping[str, Mapping[str, Any]]) -> Settings:
+    """The settings with sections filled up where they were left out."""
+    replaced = {}
+    for section, values in defaults.items():
+        current = getattr(settings, section)
+        kind = KafkaConfig if section == "kafka" else type(current)
+        have = {} if current is None else {name: getattr(current, name) for name in current.__dataclass_fields__}
+        replaced[section] = kind(**{**values, **{name: value for name, value in have.items() if value is not None}})
+    return settings.model_copy(update=replaced)
+
+
+def known(name: str) -> bool:
+    section = name.removeprefix(PREFIX).partition("__")[0].lower()
+    return section in Settings.model_fields
+
+
+def told(problem: Any) -> str:
+    path = "__".join(str(part) for part in problem["loc"]).upper()
+    message = problem["msg"].removeprefix("Value error, ")
+    found = problem.get("input")
+    shown = (
+        f", got {found!r}" if isinstance(found, (int, float)) or (isinstance(found, str) and len(found) < 60) else ""
+    )
+    secret = any(word in path.lower() for word in ("password", "secret", "token", "url"))
+    return f"{PREFIX}{path}: {message}{'' if secret else shown}"
