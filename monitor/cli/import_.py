@@ -172,12 +172,12 @@ def error_line(error: RowError) -> bytes:
         return msgspec.json.encode({**line, "values": repr(error.values)}) + b"\n"
 
 
-def sink_for(asked: Asked, settings: Any) -> Sink:
+def sink_for(asked: Asked) -> Sink:
     if asked.to == "http":
         return HttpSink(asked.url, api_key=asked.api_key)
-    from monitor.wiring import sink  # only here, so that --help and --to http need no Kafka client
+    from monitor import wiring  # only here, so that --help and --to http need no Kafka client
 
-    return sink(settings)
+    return wiring.sink(wiring.settings())
 
 
 def published(made: Iterator[Imported | RowError], sink: Sink, asked: Asked, total: int | None) -> Summary:
@@ -203,7 +203,7 @@ def published(made: Iterator[Imported | RowError], sink: Sink, asked: Asked, tot
                 errors.close()
 
 
-def run(asked: Asked, settings: Any) -> bool:
+def run(asked: Asked) -> bool:
     """Import as asked; whether every row went."""
     now = datetime.now(UTC)
     sample = [row for row in islice(asked.rows(), 1000) if isinstance(row, Row)]
@@ -214,17 +214,27 @@ def run(asked: Asked, settings: Any) -> bool:
     if asked.dry_run:
         return shown(made)
     total = None if asked.where else min(estimated_rows(asked.file), asked.limit or sys.maxsize)
-    sink = sink_for(asked, settings)
+    sink = sink_for(asked)
     try:
         summary = published(made, sink, asked, total)
     finally:
         sink.close()
+    return reported(summary, sink)
+
+
+def reported(summary: Summary, sink: Sink) -> bool:
+    """Say what became of the rows; whether every one of them is stored or on its way."""
     for error in summary.errors:
         click.echo(f"row {error.number}: {error.message}", err=True)
     if summary.failed > len(summary.errors):
         click.echo(f"… and {summary.failed - len(summary.errors):,} more; all of them with --errors FILE", err=True)
     click.echo(str(summary))
-    return summary.failed == 0
+    if not isinstance(sink, HttpSink):
+        return summary.failed == 0
+    for rejected in sink.rejections:
+        click.echo(f"rejected: {rejected.reason}: {rejected.message}", err=True)
+    click.echo(f"The sidecar stored {sink.stored:,}, had {sink.repeats:,} already, rejected {sink.rejected:,}.")
+    return summary.failed == sink.rejected == 0
 
 
 @click.command("import", help=HELP, short_help="Publish a file of prompts and answers as traces.")
@@ -261,7 +271,7 @@ def run(asked: Asked, settings: Any) -> bool:
 @click.pass_context
 def import_command(context: click.Context, /, **asked: Any) -> None:
     try:
-        good = run(Asked(**asked), context.obj)
+        good = run(Asked(**asked))
     except DriftwardenError as error:
         raise click.ClickException(str(error)) from error
     if not good:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
+import msgspec
 
 from monitor.errors import Permanent, Transient
 
@@ -48,8 +49,25 @@ def seconds_asked(header: str) -> float | None:
     return max(0.0, (zoned - datetime.now(UTC)).total_seconds())
 
 
+class Rejected(msgspec.Struct, frozen=True):
+    line: int
+    reason: str
+    message: str
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """What became of the records of one batch."""
+
+    stored: int
+    repeats: int
+    rejected: list[Rejected]
+
+
 class HttpSink:
-    """Posts records as NDJSON to ``/v1/traces``, five hundred or 4 MiB at a time; the port Sink."""
+    """Posts records as NDJSON to ``/v1/traces``, five hundred or 4 MiB at a time; the port Sink.
+
+    ``stored``, ``repeats`` and ``rejected`` count what the server said of them; ``rejections`` has the first few.
+    """
 
     def __init__(self, url: str, *, api_key: str | None = None, retries: Retries | None = None) -> None:
         self.endpoint = url.rstrip("/") if url.rstrip("/").endswith(PATH) else url.rstrip("/") + PATH
@@ -58,6 +76,8 @@ class HttpSink:
         self.retries = retries or Retries()
         self.waiting: list[bytes] = []
         self.bytes = 0
+        self.stored = self.repeats = self.rejected = 0
+        self.rejections: list[Rejected] = []
 
     def send(self, key: bytes, value: bytes, headers: Mapping[str, bytes]) -> None:
         """Queue one record and post the batch when it is full; the key and headers are those of the body."""
@@ -86,6 +106,7 @@ class HttpSink:
                 problem = str(error) or type(error).__name__
             else:
                 if response.is_success:
+                    self.count(response.content)
                     return
                 problem = f"{response.status_code} {response.text[:300]}".strip()
                 if response.status_code not in (429, 502, 503, 504):
@@ -94,6 +115,16 @@ class HttpSink:
             if attempt + 1 < self.retries.attempts:
                 self.retries.sleep(self.retries.delay_s(attempt, asked))
         raise Transient(f"{self.endpoint} did not take the records in {self.retries.attempts} attempts: {problem}")
+
+    def count(self, body: bytes) -> None:
+        try:
+            answer = msgspec.json.decode(body, type=Answer)
+        except msgspec.DecodeError as error:
+            raise Permanent(f"{self.endpoint} does not answer like a sidecar: {error}") from error
+        self.stored += answer.stored
+        self.repeats += answer.repeats
+        self.rejected += len(answer.rejected)
+        self.rejections += answer.rejected[: 5 - len(self.rejections)]
 
     def close(self) -> None:
         self.client.close()

@@ -47,7 +47,8 @@ def receiver() -> Iterator[Receiver]:
             status, headers = state.answers.pop(0) if state.answers else (200, {})
             if status == 200:
                 state.bodies.append(body)
-            said = b"" if status == 200 else b"not now"
+            counts = {"stored": body.count(b"\n"), "repeats": 0, "rejected": []}
+            said = msgspec.json.encode(counts) if status == 200 else b"not now"
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(said))}.items():
                 self.send_header(name, value)

@@ -44,6 +44,7 @@ def test_good_rows_are_published_and_bad_ones_written_down(file: Path, tmp_path:
     assert line["error"] == "usage.output_tokens from tokens: expected a whole number, got 'x'"
     assert "2 traces published in" in result.output
     assert "1 row failed." in result.output
+    assert "The sidecar stored 2, had 0 already, rejected 0." in result.output
     assert "mapping: usage.output_tokens = tokens, prompt = query, response = answer" in result.output
 
 

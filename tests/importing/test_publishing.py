@@ -1,15 +1,21 @@
 from __future__ import annotations
 
 import socket
+import threading
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 
 from monitor.errors import Permanent, Transient
 from monitor.importing import HttpSink, Imported, Pace, RowError, publish
 from monitor.importing.http import Retries, seconds_asked
 from monitor.importing.row import RowError as Failed
+from monitor.web.ingest import IngestAnswer, routes
 from tests.importing.conftest import Receiver
 
 
@@ -102,3 +108,40 @@ def test_the_rate_holds_records_back(receiver: Receiver) -> None:
     sink.close()
     assert summary.seconds == pytest.approx(2.0)
     assert str(summary) == "21 traces published in 2.0 s (10 traces/s); every row went."
+
+
+def test_the_ingest_routes_of_the_sidecar_understand_the_batches() -> None:
+    taken: list[tuple[bytes, str]] = []
+
+    def ingest(body: bytes, media_type: str) -> IngestAnswer:
+        taken.append((body, media_type))
+        return IngestAnswer(stored=1, repeats=1, rejected=[(3, "too_large", "record: at most 9 bytes, got 12")])
+
+    app = FastAPI()
+    app.include_router(routes(ingest))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="none"))
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    try:
+        until = time.monotonic() + 20
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.01)
+        address = server.servers[0].sockets[0].getsockname()
+        sink = HttpSink(f"http://127.0.0.1:{address[1]}/v1/traces/")
+        with closing(sink):
+            publish(made(3), sink, lambda _: None, Pace())
+    finally:
+        server.should_exit = True
+        thread.join()
+    assert taken == [(b'{"id":"t0"}\n{"id":"t1"}\n{"id":"t2"}\n', "application/x-ndjson")]
+    assert (sink.stored, sink.repeats, sink.rejected) == (1, 1, 1)
+    assert sink.rejections[0].message == "record: at most 9 bytes, got 12"
+
+
+def test_an_address_that_is_no_sidecar_is_permanent(receiver: Receiver) -> None:
+    receiver.answers[:] = [(204, {})]
+    sink = HttpSink(receiver.url)
+    sink.send(b"k", b"{}", {})
+    with pytest.raises(Permanent, match="does not answer like a sidecar"):
+        sink.flush()
+    sink.close()
