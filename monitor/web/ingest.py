@@ -1,6 +1,6 @@
 """``POST /v1/traces``: traces over HTTP, answered when they are committed."""
 
-from __future__ import annotations
+# Annotations are evaluated here: FastAPI can't look up a local dependency by its name.
 
 import asyncio
 import zlib
