@@ -139,7 +139,7 @@ def test_the_damaged_build_is_longer_slower_and_less_sure(day: list[Trace]) -> N
 
 
 def test_invented_words_are_more_surprising_than_copied_ones(day: list[Trace]) -> None:
-    nats = {"grounded": [], "invented": []}  # type: dict[str, list[float]]
+    nats: dict[str, list[float]] = {"grounded": [], "invented": []}
     for trace in day[:2000]:
         outcome = trace.extra["scenario"]["outcome"]
         if outcome in nats and trace.logprobs:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -71,11 +69,3 @@ def receiver() -> Iterator[Receiver]:
 @pytest.fixture
 def options() -> Options:
     return Options(file="chats.csv", now=NOW, start=START)
-
-
-@pytest.fixture
-def shared() -> Path:
-    folder = Path(os.environ.get("DRIFTWARDEN_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    if not folder.is_dir():
-        pytest.skip(f"the labelled data is not at {folder}; set DRIFTWARDEN_SHARED_DATA")
-    return folder

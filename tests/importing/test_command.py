@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monitor.cli.import_ import import_command
+from tests.conftest import Broker
 from tests.importing.conftest import Receiver
+from tests.kafka import support
 
 CSV = 'query,answer,model,tokens,month\n"a, ""b""\nc",yes,bot,4,march\nd,no,bot,x,march\ne,so,bot,6,june\n'
 MAPS = ["--map", "auto", "--map", "output_tokens=tokens", "--start", "2025-03-01T00:00:00Z"]
@@ -46,6 +48,20 @@ def test_good_rows_are_published_and_bad_ones_written_down(file: Path, tmp_path:
     assert "1 row failed." in result.output
     assert "The sidecar stored 2, had 0 already, rejected 0." in result.output
     assert "mapping: usage.output_tokens = tokens, prompt = query, response = answer" in result.output
+
+
+def test_records_go_to_the_topic_of_the_settings_keyed_by_id(
+    file: Path, kafka: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = support.prepared(kafka)
+    monkeypatch.setenv("DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS", kafka.bootstrap)
+    monkeypatch.setenv("DRIFTWARDEN_KAFKA__TOPIC", config.topic)
+    result = call(file, "--map", "auto", "--set", "tenant=acme", "--map", "id=@row")
+    found = support.read_all(config, config.topic, 3)
+    assert result.exit_code == 0, result.output
+    assert [message.key for message in found] == [b"1", b"2", b"3"]
+    assert [msgspec.json.decode(message.value)["segment"] for message in found] == [{"tenant": "acme"}] * 3
+    assert dict(found[0].headers) == {"content-type": b"application/json", "schema-version": b"1.0"}
 
 
 def test_importing_twice_sends_the_same_records(file: Path, receiver: Receiver) -> None:

@@ -101,8 +101,8 @@ def test_a_joined_file_with_a_key_twice_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.real_data
-def test_every_row_of_the_llm_drift_set_is_imported(shared: Path, options: Options) -> None:
-    rows = list(read_rows(shared / "llmdrift" / "OPINIONQA_EVAL.csv.gz"))
+def test_every_row_of_the_llm_drift_set_is_imported(shared_data: Path, options: Options) -> None:
+    rows = list(read_rows(shared_data / "llmdrift" / "OPINIONQA_EVAL.csv.gz"))
     mapping = Mapping().guessed([row for row in rows if isinstance(row, Row)], options.calendar)
     made = list(records(rows, mapping, options))
     assert len(made) == 6024
@@ -111,8 +111,8 @@ def test_every_row_of_the_llm_drift_set_is_imported(shared: Path, options: Optio
 
 
 @pytest.mark.real_data
-def test_every_answer_of_ragtruth_meets_its_passages(shared: Path, options: Options) -> None:
-    folder = shared / "ragtruth_qa"
+def test_every_answer_of_ragtruth_meets_its_passages(shared_data: Path, options: Options) -> None:
+    folder = shared_data / "ragtruth_qa"
     answers = read_rows(folder / "response_qa_train.jsonl.gz")
     rows = joined(answers, folder / "source_qa_train.jsonl.gz", "source_id")
     mapping = Mapping.parse([
