@@ -276,6 +276,9 @@ def _options(config: KafkaConfig) -> dict[str, Any]:
         "session_timeout_ms": int(config.session_timeout_s * 1_000),
         "heartbeat_interval_ms": min(3_000, int(config.session_timeout_s * 1_000 / 3)),
         "max_poll_records": config.max_poll_records,
+        # In a session the broker leaves out partitions without news, and one that was lost and comes back has no known
+        # end until its next record.
+        "enable_incremental_fetch_sessions": False,
         # Both are soft: the first batch of an answer comes whole, whatever its size.
         "fetch_max_bytes": config.max_poll_bytes,
         "max_partition_fetch_bytes": LARGEST_DEAD_LETTER,

@@ -18,7 +18,7 @@ DEADLINE_S = 30.0
 def prepared(broker: Broker, *, partitions: int = 1, **settings: Any) -> KafkaConfig:
     """Settings with topics and a group of their own; the topics are there."""
     name = f"traces.{uuid4().hex[:12]}"
-    given = {"topic": name, "dead_letter_topic": f"{name}.dlq", "group_id": name, "session_timeout_s": 6.0, **settings}
+    given = {"topic": name, "dead_letter_topic": f"{name}.dlq", "group_id": name, "session_timeout_s": 3.0, **settings}
     config = KafkaConfig(bootstrap_servers=broker.bootstrap, **given)
     topics.ensure(config, partitions=partitions)
     return config

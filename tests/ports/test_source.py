@@ -257,7 +257,7 @@ def test_two_sources_share_the_partitions_and_a_closed_one_hands_over(log: Log) 
 
 def test_records_of_a_partition_given_up_are_not_returned(log: Log) -> None:
     for number in range(4):
-        log.write(number, [b"%d" % number] * 8)  # more in all than one batch takes
+        log.write(number, [b"x" * 30_000] * 8)  # a batch takes three, so that some wait inside the source
     first = log.source()
     first.place(dict.fromkeys(assigned(first, 4), 0))
     before = polled(first)
