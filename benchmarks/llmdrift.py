@@ -163,14 +163,16 @@ def measure(model: str, march: Answers, june: Answers, arguments: argparse.Names
         fitted = prepare(march, june, order[:half], seed=seed)
         runs.append(traces_until_found(fitted, once(fitted, order[half:]), limit=march.count))
     report(f"{model} March half against half", runs)
-    runs = []
-    for seed in range(arguments.long_nulls):
-        random = np.random.default_rng(2_000 + seed)
-        order = random.permutation(march.count)
-        fitted = prepare(march, june, order[: march.count // 2], seed=seed)
-        panes = mixed(fitted, order, share=0.0, random=random)
-        runs.append(traces_until_found(fitted, panes, limit=arguments.long_limit))
-    report(f"{model} March, {arguments.long_limit} traces", runs)
+    for pool in ("all", "the other half"):
+        runs = []
+        for seed in range(arguments.long_nulls):
+            random = np.random.default_rng(2_000 + seed)
+            order = random.permutation(march.count)
+            half = march.count // 2
+            fitted = prepare(march, june, order[:half], seed=seed)
+            panes = mixed(fitted, order if pool == "all" else order[half:], share=0.0, random=random)
+            runs.append(traces_until_found(fitted, panes, limit=arguments.long_limit))
+        report(f"{model} March, long, from {pool}", runs)
 
 
 def main() -> None:
@@ -178,7 +180,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replays", type=int, default=10)
     parser.add_argument("--nulls", type=int, default=60)
-    parser.add_argument("--long-nulls", type=int, default=4)
+    parser.add_argument("--long-nulls", type=int, default=5)
     parser.add_argument("--long-limit", type=int, default=120_000)
     parser.add_argument("--limit", type=int, default=6_000)
     parser.add_argument("--shares", type=float, nargs="*", default=[1.0, 0.2, 0.1, 0.05])

@@ -28,7 +28,9 @@ def threshold(*, false_alarms: float, period_panes: float, weight: float) -> flo
 
 
 def weights(signals: Mapping[str, int], *, all_traffic: str) -> dict[str, float]:
-    """The weight of one monitor of each segment: half for all traffic, half shared by the other segments.
+    """The weight of one monitor of each watched segment: half for all traffic, half shared by the other segments.
+
+    Whichever half has nobody goes to the other.
 
     >>> weights({"": 4, "build=a": 4, "build=b": 4}, all_traffic="")
     {'': 0.125, 'build=a': 0.0625, 'build=b': 0.0625}
@@ -37,7 +39,8 @@ def weights(signals: Mapping[str, int], *, all_traffic: str) -> dict[str, float]
         signals: how many signals are watched in each segment.
         all_traffic: the segment that holds every trace.
     """
-    others = len(signals) - 1
-    if others < 1:
-        return {segment: 1.0 / count for segment, count in signals.items()}
-    return {segment: (0.5 if segment == all_traffic else 0.5 / others) / count for segment, count in signals.items()}
+    watched = {segment: count for segment, count in signals.items() if count > 0}
+    others = len(watched.keys() - {all_traffic})
+    if others == 0 or all_traffic not in watched:
+        return {segment: 1.0 / (len(watched) * count) for segment, count in watched.items()}
+    return {segment: (0.5 if segment == all_traffic else 0.5 / others) / count for segment, count in watched.items()}

@@ -127,7 +127,16 @@ def fit(
     panes: Labels | None = None,
     smallest_effect: float = 0.02,
 ) -> tuple[Stack, dict[str, Reference]]:
-    """Fit a map and a reference per signal.
+    """A map and a reference per signal, from one column of ``n ≥ 3`` values each; see ``fit_stack``."""
+    stack, centring = fit_stack(columns, kinds, seed=seed, panes=panes)
+    features = stack.apply(columns)
+    return stack, fit_references(stack, features, centring, panes=panes, smallest_effect=smallest_effect)
+
+
+def fit_stack(
+    columns: Mapping[str, Any], kinds: Mapping[str, Kind], *, seed: int, panes: Labels | None = None
+) -> tuple[Stack, dict[str, Labels]]:
+    """A map per signal, and the rows that a reference of each may be centred on.
 
     Rows that shaped a map look closer to it than new ones do: a category's rows are never "other", a prompt's answer
     is predicted too well. So these maps are fitted on a random third of the panes and centred on the rest. A scalar's
@@ -138,24 +147,41 @@ def fit(
         columns: one column of ``n`` values per signal of ``kinds``.
         kinds: what each signal is.
         seed: of the split and of the random features.
-        panes: pane of each row ``(n,)``.
-        smallest_effect: see ``fit_reference``.
+        panes: pane of each row ``(n,)``; None takes rows as independent.
     """
-    count = len(columns[next(iter(kinds))])
-    every = np.arange(count)
+    every = np.arange(len(columns[next(iter(kinds))]))
     third, rest = _split(every if panes is None else panes, np.random.default_rng(seed))
     maps: dict[str, FeatureMap] = {}
-    references: dict[str, Reference] = {}
+    centring: dict[str, Labels] = {}
     for name, kind in kinds.items():
-        fitted, centred = (every, every) if kind in ("scalar", "vector") else (third, rest)
-        maps[name] = fit_map(take(columns[name], fitted), kind, seed=seed)
-        references[name] = fit_reference(
-            maps[name].apply(take(columns[name], centred)),
-            maps[name],
-            panes=None if panes is None else panes[centred],
+        alone = kind in ("scalar", "vector")
+        maps[name] = fit_map(columns[name] if alone else take(columns[name], third), kind, seed=seed)
+        centring[name] = every if alone else rest
+    return Stack(maps), centring
+
+
+def fit_references(
+    stack: Stack,
+    features: Features,
+    centring: Mapping[str, Labels],
+    *,
+    panes: Labels | None = None,
+    smallest_effect: float = 0.02,
+) -> dict[str, Reference]:
+    """A reference per signal of ``centring``, each from its rows of the ``(n, size)`` features.
+
+    The reference of a segment comes of the rows that are both in ``centring`` and in the segment.
+    """
+    slices = stack.slices()
+    return {
+        name: fit_reference(
+            features[rows, slices[name]],
+            stack.maps[name],
+            panes=None if panes is None else panes[rows],
             smallest_effect=smallest_effect,
         )
-    return Stack(maps), references
+        for name, rows in centring.items()
+    }
 
 
 def fit_map(column: Any, kind: Kind, *, seed: int) -> FeatureMap:

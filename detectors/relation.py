@@ -48,10 +48,10 @@ class RelationMap:
         return self.fourier.apply(column)
 
 
-def fit_relation(pairs: NDArray[np.floating], *, features: int = 512, ridge: float = 0.1, seed: int) -> RelationMap:
+def fit_relation(pairs: NDArray[np.floating], *, features: int = 512, ridge: float = 0.01, seed: int) -> RelationMap:
     """Predict the second half of each row of ``pairs`` ``(n, 2d)`` from the first by ridge regression.
 
-    The penalty is ``ridge`` times the number of rows times the mean variance of the prompts' coordinates times d.
+    The penalty is ``ridge`` times the summed squares of the centred prompts.
     """
     rows = np.asarray(pairs, dtype=np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)]
@@ -60,7 +60,7 @@ def fit_relation(pairs: NDArray[np.floating], *, features: int = 512, ridge: flo
     if len(rows) > 1:
         centred = prompt - prompt.mean(axis=0)
         gram = centred.T @ centred
-        gram[np.diag_indices(half)] += max(ridge * np.trace(gram) / 10, 1e-9)
+        gram[np.diag_indices(half)] += max(ridge * np.trace(gram), 1e-9)
         prediction = np.linalg.solve(gram, centred.T @ (response - response.mean(axis=0)))
     else:
         prediction = np.zeros((half, half))

@@ -227,7 +227,7 @@ def _distribution(reference: Reference, directions: Array, variances: Array) -> 
 
 def _report(monitor: Monitor, aims: _Aims) -> Recovery:
     """The drift as it is when the evidence reaches the threshold."""
-    leader = int(np.argmax(monitor.log_wealth))
+    leader = _leader(monitor, aims)
     effect = 0.5 * max(float(aims.effects[leader]), float(aims.tolerances[leader]))
     return Recovery(aims.directions[leader], effect, 0.0)
 
@@ -245,7 +245,7 @@ def _recover(monitor: Monitor, recovery: Recovery, reference: Reference, shift: 
 
 def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:
     """What the monitor says now."""
-    leader = int(np.argmax(monitor.log_wealth))
+    leader = _leader(monitor, aims)
     direction = np.zeros(len(reference.mean))
     direction[: reference.tested] = reference.axes @ aims.directions[leader]
     return Evidence(
@@ -257,6 +257,13 @@ def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:
         tolerance=float(aims.tolerances[leader]),
         spread=float(np.sqrt(aims.variances[leader])),
     )
+
+
+def _leader(monitor: Monitor, aims: _Aims) -> int:
+    """Of the bettors with about the most evidence, the one that sees the clearest shift."""
+    clearness = (aims.effects - aims.tolerances) / np.sqrt(np.maximum(aims.variances, 1e-12))
+    leading = monitor.log_wealth > monitor.log_wealth.max() - 3.0
+    return int(np.argmax(np.where(leading, clearness, -np.inf)))
 
 
 def _log_mean(log_values: Array) -> float:
