@@ -19,9 +19,9 @@ from monitor.web.formats import Name, Row, format_of
 # A page ends early where it would grow beyond this, so that a request's memory is bounded whatever the rows hold.
 PAGE_BYTES = 16 * 2**20
 
-# Lists by time look at the last hour first, then at the day, the month and the rest: partitions and BRIN indexes
-# give a span of time quickly, but not an order.
-STEPS = (timedelta(hours=1), timedelta(days=1), timedelta(days=30))
+# Lists by time look at the last minute first, then at the hour, the day, the month and the rest: partitions and BRIN
+# indexes give a span of time quickly, but not an order.
+STEPS = (timedelta(minutes=1), timedelta(hours=1), timedelta(days=1), timedelta(days=30))
 
 Text = Annotated[str, StringConstraints(max_length=512, pattern=r"^[^\x00]*$")]
 
@@ -144,11 +144,15 @@ def beyond(listing: Listing, after: Sequence[Any]) -> Condition:
 
 
 def statement(listing: Listing, conditions: Sequence[Condition], limit: int) -> tuple[str, Mapping[str, Any]]:
+    """The rows of a page; the keys are found first, so that columns that cost are computed for the page alone."""
     columns = ", ".join(f'"{column}"' for column in listing.columns)
+    key = ", ".join(f'"{column}"' for column in listing.key)
     order = ", ".join(f'"{column}" {listing.order}' for column in listing.key)
     where = " AND ".join(f"({condition.sql})" for condition in conditions) or "true"
     values = {name: value for condition in conditions for name, value in condition.values.items()}
-    sql = f"SELECT {columns} FROM {listing.source} WHERE {where} ORDER BY {order} LIMIT :rows_wanted"  # noqa: S608
+    sql = f"""SELECT {columns} FROM (
+            SELECT {key} FROM {listing.source} WHERE {where} ORDER BY {order} LIMIT :rows_wanted
+        ) AS page JOIN {listing.source} USING ({key}) ORDER BY {order}"""  # noqa: S608
     return sql, values | {"rows_wanted": limit}
 
 
