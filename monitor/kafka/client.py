@@ -15,6 +15,7 @@ from kafka.errors import (
 
 from monitor.errors import DriftwardenError, Permanent, Transient
 from monitor.kafka.config import KafkaConfig
+from monitor.kafka.login import login_refused
 
 REQUEST_TIMEOUT_MS = 30_000
 RECONNECT_MAX_MS = 2_000
@@ -41,6 +42,8 @@ def opened(kind: Callable[..., Any], config: KafkaConfig, **options: Any) -> tup
     except KafkaError as error:
         for each in networks:
             each.close()
+        if error.retriable and config.security_protocol.startswith("SASL_") and login_refused(config):
+            raise _login_refused(config) from error
         raise translated(error, config) from error
 
 
@@ -68,10 +71,7 @@ def translated(error: KafkaError, config: KafkaConfig) -> DriftwardenError:
     servers = config.bootstrap_servers
     match error:
         case SaslAuthenticationFailedError() | UnsupportedSaslMechanismError() | IllegalSaslStateError():
-            return Permanent(
-                f"Kafka at {servers} refuses user {config.sasl_username!r} by {config.sasl_mechanism} "
-                "(DRIFTWARDEN_KAFKA__SASL_USERNAME, DRIFTWARDEN_KAFKA__SASL_PASSWORD)"
-            )
+            return _login_refused(config)
         case AuthorizationError():
             return Permanent(f"Kafka at {servers} does not permit it: {error}")
         case KafkaError(retriable=True):
@@ -79,3 +79,10 @@ def translated(error: KafkaError, config: KafkaConfig) -> DriftwardenError:
             return Transient(f"no Kafka broker answers at {servers}{over} (DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS)")
         case _:
             return Permanent(f"Kafka at {servers}: {error}")
+
+
+def _login_refused(config: KafkaConfig) -> Permanent:
+    return Permanent(
+        f"Kafka at {config.bootstrap_servers} refuses user {config.sasl_username!r} by {config.sasl_mechanism} "
+        "(DRIFTWARDEN_KAFKA__SASL_USERNAME, DRIFTWARDEN_KAFKA__SASL_PASSWORD)"
+    )
