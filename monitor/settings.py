@@ -71,7 +71,7 @@ class Drift:
     segment_limit: Annotated[int, Field(ge=1, le=10_000)] = 200
     pane_s: Annotated[float, Field(ge=0.1, le=86400)] = 60.0
     lateness_s: Annotated[float, Field(ge=0, le=86400)] = 30.0
-    idle_after_s: Annotated[float, Field(ge=0.5, le=86400)] = 30.0
+    idle_after_s: Annotated[float, Field(ge=3, le=86400)] = 30.0
     stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
     seed: int = 0
 

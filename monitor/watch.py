@@ -74,19 +74,24 @@ def watermark(partitions: Sequence[PartitionState], now: datetime, pace: Pace) -
     times = [state.event_time for state in partitions if state.event_time is not None]
     if not times:
         return None
-    speaking = [state for state in partitions if not silent(state, now, pace)]
+    resumed = max(state.resumed_at for state in partitions)
+    speaking = [state for state in partitions if not silent(state, resumed, now, pace)]
     if not speaking:
         return max(times) + pace.pane + pace.lateness
     heard = [state.event_time for state in speaking if state.event_time is not None]
     return min(heard) if len(heard) == len(speaking) else None
 
 
-def silent(state: PartitionState, now: datetime, pace: Pace) -> bool:
-    """True for a partition read to its end and quiet since, and for one that nobody reads any more."""
+def silent(state: PartitionState, resumed: datetime, now: datetime, pace: Pace) -> bool:
+    """True for a partition read to its end and quiet since, and for one that nobody reads any more.
+
+    When others have just resumed, it is given the time to follow: a burst reaches no two partitions at one instant.
+    """
     if now - state.seen_at > pace.stalled_after:
         return True
     read_to_end = state.next >= state.end
-    return read_to_end and now - state.data_at > pace.idle_after
+    quiet = now - state.data_at > pace.idle_after
+    return read_to_end and quiet and state.seen_at - resumed > pace.idle_after
 
 
 def closed_before(mark: datetime, pace: Pace) -> datetime:

@@ -210,7 +210,7 @@ def run_consume(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     config = kafka(found)
     database = engine(found)
     partitions.ensure(database, clock())
-    store = PostgresTraceStore(database)
+    store = PostgresTraceStore(database, idle_after=found.drift.pace().idle_after)
     made = pipeline(found, store, telemetry.emit)
     source = KafkaSource(config, emit=telemetry.emit)
     dead_letters = KafkaDeadLetters(config)
@@ -278,7 +278,7 @@ class LazyIntake:
     def __call__(self, body: bytes, content_type: str) -> IngestAnswer:
         with self.lock:
             if self.intake is None:
-                store = PostgresTraceStore(self.database)
+                store = PostgresTraceStore(self.database, idle_after=self.found.drift.pace().idle_after)
                 self.intake = Intake(store, pipeline(self.found, store, self.emit))
         if "ndjson" in content_type:
             numbered = [(i, line) for i, line in enumerate(body.splitlines(), start=1) if line.strip()]

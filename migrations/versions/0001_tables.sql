@@ -92,6 +92,7 @@ CREATE TABLE offsets (
     "end" bigint NOT NULL DEFAULT 0,
     event_time timestamptz,
     data_at timestamptz NOT NULL DEFAULT now(),
+    resumed_at timestamptz NOT NULL DEFAULT now(),
     seen_at timestamptz NOT NULL DEFAULT now(),
     traces bigint NOT NULL DEFAULT 0,
     repeats bigint NOT NULL DEFAULT 0,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from monitor.cli.output import FORMATS, Format, show
@@ -36,7 +38,7 @@ def shown(reject: int) -> None:
     found = wiring.reject_store().with_ids([reject])
     if not found:
         raise click.ClickException(f"no reject {reject}")
-    click.get_binary_stream("stdout").write(found[0].reject.record.value)
+    sys.stdout.buffer.write(found[0].reject.record.value)
 
 
 @rejects.command("replay")

@@ -72,13 +72,18 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PartitionState:
-    """What the store knows of a partition's reading; instants of the wall clock but ``event_time``."""
+    """What the store knows of a partition's reading; instants of the wall clock but ``event_time``.
+
+    ``data_at`` is when it last gave records, ``resumed_at`` when it last did so after being quiet, ``seen_at`` when its
+    reader last looked.
+    """
 
     partition: Partition
     next: int
     end: int
     event_time: datetime | None
     data_at: datetime
+    resumed_at: datetime
     seen_at: datetime
 
 

@@ -73,7 +73,15 @@ def read_baseline(connection: sa.Connection, version: int) -> Baseline:
 def partition_states(connection: sa.Connection) -> list[PartitionState]:
     found = connection.exec_driver_sql("SELECT * FROM offsets ORDER BY topic, partition")
     return [
-        PartitionState(Partition(row.topic, row.partition), row.next, row.end, row.event_time, row.data_at, row.seen_at)
+        PartitionState(
+            Partition(row.topic, row.partition),
+            row.next,
+            row.end,
+            row.event_time,
+            row.data_at,
+            row.resumed_at,
+            row.seen_at,
+        )
         for row in found
     ]
 

@@ -25,8 +25,8 @@ from monitor.storage.engine import Json
 TRACE_COLUMNS = {
     "time": "timestamptz", "tenant": "text", "id": "text", "build": "text", "model": "text",
     "prompt_template": "text", "environment": "text", "user_id": "text", "session_id": "text", "trace_id": "text",
-    "span_id": "text",    "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8", "record": "jsonb",
-    "prompt_embedding": "bytea", "response_embedding": "bytea",
+    "span_id": "text", "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8",
+    "record": "jsonb", "prompt_embedding": "bytea", "response_embedding": "bytea",
 }  # fmt: skip
 SCORE_COLUMNS = {"time": "timestamptz", "tenant": "text", "id": "text", "signals": "jsonb", "scores": "jsonb"}
 REJECT_COLUMNS = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import psycopg
 import sqlalchemy as sa
@@ -24,8 +24,8 @@ from monitor.storage.rejects import PostgresRejects
 class PostgresTraceStore:
     """Implements the port TraceStore."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: sa.Engine, *, idle_after: timedelta = timedelta(seconds=30)) -> None:
+        self.engine, self.idle_after = engine, idle_after
         self.loaded: Baseline | None = None
 
     def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
@@ -61,15 +61,16 @@ class PostgresTraceStore:
     def advance_offsets(self, connection: sa.Connection, unit: Unit) -> None:
         """Compare-and-set: whoever moved the offset since we read it, or changed the baseline, stops us here."""
         counts = rows.counts_by_partition(unit)
+        now, quiet_since = unit.received_at, unit.received_at - self.idle_after
         for step in sorted(unit.progress, key=lambda step: (step.partition.topic, step.partition.number)):
             place = (step.partition.topic, step.partition.number)
             count = counts[step.partition]
             moved = connection.exec_driver_sql(
                 'UPDATE offsets SET next = %s, "end" = greatest("end", %s), event_time = greatest(event_time, %s),'
-                " data_at = %s, seen_at = %s, traces = traces + %s, repeats = repeats + %s, rejects = rejects + %s"
+                " resumed_at = CASE WHEN data_at < %s THEN %s ELSE resumed_at END, data_at = %s, seen_at = %s,"
+                " traces = traces + %s, repeats = repeats + %s, rejects = rejects + %s"
                 " WHERE topic = %s AND partition = %s AND next = %s AND baseline = %s",
-                (step.next, step.end, count.event_time, unit.received_at, unit.received_at,
-                 count.traces, count.repeats, count.rejects, *place, step.first, unit.baseline),
+                (step.next, step.end, count.event_time, quiet_since, now, now, now, count.traces, count.repeats, count.rejects, *place, step.first, unit.baseline),
             )  # fmt: skip
             if moved.rowcount != 1:
                 raise self.why_not_moved(connection, step, unit.baseline)
