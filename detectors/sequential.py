@@ -8,7 +8,7 @@ direction g and a bet λ, and a pane of n traces with mean shift ``z = ⟨g, mea
 K is the reference's own cumulant (tighter than Bennett's bound, and exact for histograms), with one trace's worth of
 mass moved to the largest value any trace can have, since the reference may have missed it. ``(n / o) K(o λ)`` is the
 cumulant of n traces that come in blocks of o equal ones, which is how the over-dispersion o enters. τ is the tolerance
-along g: the reference's own error there, and the smallest effect of interest.
+along g: how far another stretch as long as the reference would be off there, and the smallest effect of interest.
 """
 
 from __future__ import annotations
@@ -25,24 +25,29 @@ from detectors.reference import Reference
 _HALF_LIVES = (16.0, 64.0, 256.0, 1024.0, 4096.0)
 _RIDGES = (1.0, 0.1)
 
-_QUANTILE = 2.0  # of that difference: one reference in forty is further off
-_PERIODS = 2.0  # a drift differs by more than two stretches as long as the reference do
-_CLEAR_AT = 100.0  # odds for "back to the reference" that end a drift
+_PERIODS = 2.0  # a drift differs from the reference by more than another stretch of the same length would
+_QUANTILE = 2.0  # of that difference: one such stretch in forty is further off
+_STILL_AT = 20.0  # evidence from a new start that says that a drift goes on
+_PATIENCE = 3.0  # times the traces that the alarm took
+_LEAST_QUIET = 256.0  # traces
+_LEAST_QUIET_PANES = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recovery:
-    """A drift that has been reported, and the evidence that it is over.
+    """A drift that has been reported, and how long nothing has confirmed it.
 
     Attributes:
-        direction: of the drift when it was reported, in the reference's axes, ``(t,)``.
-        effect: the shift along it that would still count as drift.
-        log_odds: e-CUSUM of "no shift" against "this shift".
+        log_wealth: log M of each bettor since the drift was last confirmed, ``(b,)``.
+        quiet: traces since then.
+        quiet_panes: panes since then.
+        patience: traces without confirmation that end the drift.
     """
 
-    direction: Array
-    effect: float
-    log_odds: float
+    log_wealth: Array
+    quiet: float
+    quiet_panes: int
+    patience: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,6 +60,7 @@ class Monitor:
         squares: sum of the squared weights of those traces, ``(h,)``.
         log_wealth: log M of each bettor, ``(b,)``, the half-lives of one ridge side by side.
         steps: panes since M of each bettor last left 1, ``(b,)``.
+        spans: traces in those panes, ``(b,)``.
         recovery: the reported drift, None when there is none.
     """
 
@@ -63,6 +69,7 @@ class Monitor:
     squares: Array
     log_wealth: Array
     steps: Labels
+    spans: Array
     recovery: Recovery | None
 
 
@@ -108,6 +115,7 @@ def start(reference: Reference) -> Monitor:
         squares=np.zeros(len(_HALF_LIVES)),
         log_wealth=np.zeros(bettors),
         steps=np.zeros(bettors, dtype=np.int64),
+        spans=np.zeros(bettors),
         recovery=None,
     )
 
@@ -115,9 +123,10 @@ def start(reference: Reference) -> Monitor:
 def advance(monitor: Monitor, reference: Reference, pane: Sum, *, threshold: float) -> tuple[Monitor, Evidence]:
     """Fold one pane in. Pure: the bets come from earlier panes only; an empty pane changes nothing.
 
-    A drift is reported when the mean of M over bettors reaches ``threshold``, and stays reported until an e-CUSUM in
-    the opposite role, for "no shift" against "half the shift seen at the report", along the direction of the report,
-    reaches odds of 100. Then all evidence starts again from 1.
+    A drift is reported when the mean of M over bettors reaches ``threshold``. Then a second M starts from 1; each time
+    it reaches 20 the drift is confirmed and it starts anew. Without a confirmation in three times the traces that the
+    alarm took (at least 256 traces and 4 panes) the drift is over, and the monitor starts again. A drift that lasts
+    confirms itself in well under the traces that the alarm took, since 20 is far below any threshold.
     """
     aims = _aim(monitor, reference)
     if pane.n <= 0:
@@ -134,14 +143,16 @@ def advance(monitor: Monitor, reference: Reference, pane: Sum, *, threshold: flo
         squares=fade**2 * monitor.squares + pane.n,
         log_wealth=log_wealth,
         steps=np.where(log_wealth > 0, monitor.steps + 1, 0),
+        spans=np.where(log_wealth > 0, monitor.spans + pane.n, 0.0),
         recovery=monitor.recovery,
     )
     if moved.recovery is not None:
-        moved = _recover(moved, moved.recovery, reference, Sum(pane.n, shift))
+        moved = _recover(moved, moved.recovery, reference, gains, pane.n)
         return moved, _evidence(moved, reference, _aim(moved, reference))
     aims = _aim(moved, reference)
     if _log_mean(log_wealth) >= np.log(threshold):
-        moved = replace(moved, recovery=_report(moved, aims))
+        patience = max(_PATIENCE * float(moved.spans[_leader(moved, aims)]), _LEAST_QUIET)
+        moved = replace(moved, recovery=Recovery(np.zeros(len(gains)), 0.0, 0, patience))
     return moved, _evidence(moved, reference, aims)
 
 
@@ -225,22 +236,17 @@ def _distribution(reference: Reference, directions: Array, variances: Array) -> 
     return np.vstack([atoms, largest]), np.append(reference.shares * (1.0 - unseen), unseen)[:, None]
 
 
-def _report(monitor: Monitor, aims: _Aims) -> Recovery:
-    """The drift as it is when the evidence reaches the threshold."""
-    leader = _leader(monitor, aims)
-    effect = 0.5 * max(float(aims.effects[leader]), float(aims.tolerances[leader]))
-    return Recovery(aims.directions[leader], effect, 0.0)
-
-
-def _recover(monitor: Monitor, recovery: Recovery, reference: Reference, shift: Sum) -> Monitor:
-    """Gather evidence that a reported drift is over, and start again when there is enough."""
-    variance = max(float(recovery.direction**2 @ reference.variances) * reference.over_dispersion, 1e-12)
-    half_way = 0.5 * shift.n * recovery.effect
-    gain = recovery.effect * (half_way - float(recovery.direction @ shift.total)) / variance
-    log_odds = max(recovery.log_odds, 0.0) + gain
-    if log_odds < np.log(_CLEAR_AT):
-        return replace(monitor, recovery=replace(recovery, log_odds=log_odds))
-    return start(reference)
+def _recover(monitor: Monitor, recovery: Recovery, reference: Reference, gains: Array, n: float) -> Monitor:
+    """Confirm a reported drift, wait, or start again once nothing has confirmed it for long."""
+    log_wealth = np.maximum(recovery.log_wealth, 0.0) + gains
+    if _log_mean(log_wealth) >= np.log(_STILL_AT):
+        confirmed = replace(recovery, log_wealth=np.zeros(len(gains)), quiet=0.0, quiet_panes=0)
+        return replace(monitor, recovery=confirmed)
+    quiet, quiet_panes = recovery.quiet + n, recovery.quiet_panes + 1
+    if quiet >= recovery.patience and quiet_panes >= _LEAST_QUIET_PANES:
+        return start(reference)
+    waiting = replace(recovery, log_wealth=log_wealth, quiet=quiet, quiet_panes=quiet_panes)
+    return replace(monitor, recovery=waiting)
 
 
 def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:

@@ -153,6 +153,14 @@ def test_a_drift_clears_after_traffic_agrees_again_and_is_found_again() -> None:
     assert drifted[-10:].all()
 
 
+@pytest.mark.parametrize("novel", [0.15, 0.4])
+def test_a_drift_that_lasts_is_reported_once(fitted: Fitted, columns: Columns, novel: float) -> None:
+    told = replay(fitted, columns(np.random.default_rng(12), 3_200, novel=novel))["embedding"]
+    drifted = np.array([evidence.drifted for evidence in told])
+    assert np.diff(drifted.astype(int)).tolist().count(1) == 1
+    assert drifted[-1]
+
+
 def test_an_empty_pane_changes_nothing(fitted: Fitted) -> None:
     reference = fitted[1]["normal"]
     first, told = advance(start(reference), reference, summarise(np.ones((5, 36))), threshold=THRESHOLD)
