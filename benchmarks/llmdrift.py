@@ -168,17 +168,17 @@ def measure(model: str, march: Answers, june: Answers, arguments: argparse.Names
         fitted = prepare(march, june, order[:half], seed=seed)
         runs.append(traces_until_found(fitted, once(fitted, order[half:]), limit=march.count))
     report(f"{model} March half against half", runs)
-    for pool in ("all", "the other half"):
+    for drawn_from in ("all", "the other half"):
         runs = []
         for seed in range(arguments.long_nulls):
             random = np.random.default_rng(2_000 + seed)
             order = random.permutation(march.count)
             half = march.count // 2
             fitted = prepare(march, june, order[:half], seed=seed)
-            rows = fitted.fresh if pool == "all" else order[half:]
+            rows = fitted.fresh if drawn_from == "all" else order[half:]
             panes = mixed(fitted, rows, share=0.0, random=random)
             runs.append(traces_until_found(fitted, panes, limit=arguments.long_limit))
-        report(f"{model} March, long, from {pool}", runs)
+        report(f"{model} March, long, from {drawn_from}", runs)
 
 
 def main() -> None:
