@@ -119,7 +119,16 @@ def phrase(verdict: Verdict) -> str:
     size = f"{EFFECT_NAMES.get(effect.kind, effect.kind)} {effect.value:.3g}"
     if effect.reference is None or effect.now is None:
         return f"{verdict.signal} moved ({size})"
-    return f"{verdict.signal} {effect.reference:.3g} → {effect.now:.3g} ({size})"
+    return f"{verdict.signal} {figure(effect.reference)} → {figure(effect.now)} ({size})"
+
+
+def figure(value: float) -> str:
+    """Three figures, without an exponent where a person would not write one.
+
+    >>> figure(2281.7), figure(61.23), figure(0.01234)
+    ('2,282', '61.2', '0.0123')
+    """
+    return f"{value:,.0f}" if 100 <= abs(value) < 1e9 else f"{value:.3g}"
 
 
 def carrier(ranked: Sequence[Verdict]) -> str:

@@ -80,6 +80,7 @@ CREATE TABLE verdicts (
     shares jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (baseline, segment, signal, pane)
 ) PARTITION BY RANGE (pane);
+CREATE INDEX verdicts_pane ON verdicts (pane);
 CREATE INDEX verdicts_drifted ON verdicts (pane) WHERE drifted;
 CREATE TABLE verdicts_default PARTITION OF verdicts DEFAULT;
 

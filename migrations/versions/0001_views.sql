@@ -80,7 +80,7 @@ FROM rejects AS r;
 COMMENT ON VIEW v_rejects IS 'Records that could not become traces, with the reason; the bytes are kept in rejects.value.';
 
 CREATE VIEW v_partitions AS
-SELECT o.topic, o.partition, o.next, o."end", greatest(o."end" - o.next, 0) AS lag, o.event_time, o.data_at, o.seen_at,
+SELECT o.topic, o.partition, o.next, o."end", greatest(o."end" - o.next, 0) AS lag, o.event_time, o.data_at, o.resumed_at, o.seen_at,
     o.traces, o.repeats, o.rejects
 FROM offsets AS o;
 COMMENT ON VIEW v_partitions IS 'How far each partition was read: offsets, lag, and exact counts of traces, repeats and rejects.';

@@ -14,6 +14,7 @@ import msgspec
 Format = Literal["table", "csv", "json"]
 FORMATS = ("table", "csv", "json")
 TABLE_ROWS = 1000
+PIPE_COLUMNS = 220
 
 
 def cell(value: Any) -> str:
@@ -72,7 +73,8 @@ def show_table(rows: Iterable[Mapping[str, Any]], title: str | None) -> int:
 
     walk = iter(rows)
     first = next(walk, None)
-    console = Console()
+    # A pipe has no width; folding to 80 columns would only hurt.
+    console = Console() if sys.stdout.isatty() else Console(width=PIPE_COLUMNS)
     if first is None:
         console.print("no rows")
         return 0

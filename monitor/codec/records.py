@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -30,6 +31,8 @@ class Head(msgspec.Struct):
     schema_version: str
 
 
+# https://www.w3.org/TR/trace-context/: version, trace id, span id, flags.
+TRACEPARENT = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}.*")
 trace_decoder = msgspec.json.Decoder(Trace)
 head_decoder = msgspec.json.Decoder(Head)
 shell_decoder = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -99,7 +102,17 @@ def decode(record: Record, now: datetime, limits: Limits) -> Decoded | Reject:
     if not earliest <= trace.time <= latest:
         message = f"time: expected {earliest:%Y-%m-%dT%H:%MZ} to {latest:%Y-%m-%dT%H:%MZ}, got {trace.time.isoformat()}"
         return Reject(record, "time_out_of_range", message)
-    return Decoded(record, trace, stored_body(value, trace), {})
+    return Decoded(record, with_context(trace, record), stored_body(value, trace), {})
+
+
+def with_context(trace: Trace, record: Record) -> Trace:
+    """The trace with the W3C trace context of its record's headers, where it has none itself."""
+    if trace.trace_id is not None or "traceparent" not in record.headers:
+        return trace
+    found = TRACEPARENT.fullmatch(record.headers["traceparent"])
+    if found is None:
+        return trace
+    return msgspec.structs.replace(trace, trace_id=found[1].decode(), span_id=found[2].decode())
 
 
 def with_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
 from time import perf_counter
 
@@ -14,9 +15,23 @@ from monitor.ports import Clock, DeadLetters, Source, TraceStore
 POLL_S = 0.25
 SEEN_EVERY = timedelta(seconds=2)
 
+# A span around a batch, given the headers of its records.
+Span = Callable[[Sequence[Mapping[str, bytes]]], AbstractContextManager[None]]
 
-def consume(source: Source, store: TraceStore, pipeline: Pipeline, dead_letters: DeadLetters,
-            stopped: Callable[[], bool]) -> None:  # fmt: skip
+
+def no_span(_headers: Sequence[Mapping[str, bytes]]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+def consume(
+    source: Source,
+    store: TraceStore,
+    pipeline: Pipeline,
+    dead_letters: DeadLetters,
+    stopped: Callable[[], bool],
+    *,
+    span: Span = no_span,
+) -> None:
     """Reads until stopped. Whatever goes wrong, the store says where to go on."""
     emit, clock = pipeline.emit, pipeline.clock
     seen_at, rejects_wait, failures = clock(), True, 0
@@ -26,7 +41,8 @@ def consume(source: Source, store: TraceStore, pipeline: Pipeline, dead_letters:
             records = source.poll(POLL_S)
             if records:
                 progress = source.progress(records)
-                outcome = pipeline.ingest(records, progress)
+                with span([record.headers for record in records]):
+                    outcome = pipeline.ingest(records, progress)
                 source.stored(progress)
                 rejects_wait = rejects_wait or bool(outcome.rejects)
             if clock() - seen_at >= SEEN_EVERY:

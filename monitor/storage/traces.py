@@ -70,7 +70,8 @@ class PostgresTraceStore:
                 " resumed_at = CASE WHEN data_at < %s THEN %s ELSE resumed_at END, data_at = %s, seen_at = %s,"
                 " traces = traces + %s, repeats = repeats + %s, rejects = rejects + %s"
                 " WHERE topic = %s AND partition = %s AND next = %s AND baseline = %s",
-                (step.next, step.end, count.event_time, quiet_since, now, now, now, count.traces, count.repeats, count.rejects, *place, step.first, unit.baseline),
+                (step.next, step.end, count.event_time, quiet_since, now, now, now,
+                 count.traces, count.repeats, count.rejects, *place, step.first, unit.baseline),
             )  # fmt: skip
             if moved.rowcount != 1:
                 raise self.why_not_moved(connection, step, unit.baseline)

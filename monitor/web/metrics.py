@@ -63,7 +63,8 @@ def of_partitions(reader: Reader, now: datetime, pace: Pace) -> list[Metric]:
 
 def state(row: Mapping[str, Any]) -> PartitionState:
     partition = Partition(row["topic"], row["partition"])
-    return PartitionState(partition, row["next"], row["end"], row["event_time"], row["data_at"], row["seen_at"])
+    names = ("next", "end", "event_time", "data_at", "resumed_at", "seen_at")
+    return PartitionState(partition, *(row[name] for name in names))
 
 
 def of_alerts(reader: Reader) -> list[Metric]:

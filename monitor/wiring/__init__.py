@@ -1,0 +1,23 @@
+"""The one place that knows everyone: settings in, running roles out."""
+
+from monitor.wiring.parts import (
+    baseline_store,
+    clock,
+    embedder,
+    engine,
+    kafka,
+    learner,
+    outbox,
+    reader,
+    reject_store,
+    settings,
+    sink,
+    test_message,
+    watch_store,
+)
+from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run_role
+
+__all__ = [
+    "ROLES", "Stop", "baseline_store", "clock", "embedder", "engine", "json_logs", "kafka", "learner", "outbox",
+    "prepare", "reader", "ready_for", "reject_store", "run_role", "settings", "sink", "test_message", "watch_store",
+]  # fmt: skip

@@ -1,0 +1,174 @@
+"""The parts of an installation, made from its settings; heavy ones are imported by the role that runs with them."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from monitor.baseline import Learner
+from monitor.codec import alert_message
+from monitor.dev import services
+from monitor.errors import Permanent
+from monitor.kafka.config import KafkaConfig
+from monitor.model.alert import Alert, Change, Message
+from monitor.model.baseline import Baseline
+from monitor.model.scored import PaneSum, Scored
+from monitor.pipeline import Pipeline
+from monitor.ports import Embedder, Emit, Sink
+from monitor.scoring import Scorer, add_up, space_of
+from monitor.settings import Settings, load_settings
+from monitor.storage.baselines import PostgresBaselineStore
+from monitor.storage.engine import connect
+from monitor.storage.migrate import require
+from monitor.storage.outbox import PostgresOutbox
+from monitor.storage.reader import PostgresReader
+from monitor.storage.rejects import PostgresRejects
+from monitor.storage.traces import PostgresTraceStore
+from monitor.storage.watches import PostgresWatchStore
+
+
+def clock() -> datetime:
+    return datetime.now(UTC)
+
+
+def settings() -> Settings:
+    """The settings; addresses of services that ``driftwarden dev up`` started here fill what is left out."""
+    local = services.current()
+    if local is None:
+        return load_settings()
+    defaults = {"database": {"url": local.database_url}}
+    if local.bootstrap_servers is not None:
+        defaults["kafka"] = {"bootstrap_servers": local.bootstrap_servers}
+    return load_settings(**defaults)
+
+
+def engine(found: Settings, *, migrated: bool = True) -> sa.Engine:
+    """The database; raises with a sentence where it is unset, away, or of another schema version."""
+    if found.database.url is None:
+        raise Permanent("DRIFTWARDEN_DATABASE__URL is not set (a local database: `driftwarden dev up`)")
+    made = connect(found.database.url, pool_size=found.database.pool_size)
+    if migrated:
+        require(made)
+    return made
+
+
+def kafka(found: Settings) -> KafkaConfig:
+    if found.kafka is None:
+        raise Permanent("DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS is not set (a local broker: `driftwarden dev up`)")
+    return found.kafka
+
+
+def embedder(found: Settings) -> Embedder | None:
+    """The encoder; None where only vectors of the traces are used."""
+    wanted = found.embedding
+    if wanted.source == "trace":
+        return None
+    from monitor.inference.encoder import Encoder
+
+    return Encoder.load(model_folder(found), threads=wanted.threads, provider=wanted.provider)
+
+
+def model_folder(found: Settings) -> Path:
+    """The encoder's folder: as set, else MiniLM built into the cache."""
+    from monitor.inference.build import cached_minilm
+
+    return found.embedding.folder or cached_minilm()
+
+
+def space(found: Settings) -> str:
+    """The embedding space this installation works in, without loading the model."""
+    wanted = found.embedding
+    if wanted.source == "trace":
+        return space_of(wanted.name, wanted.dimension)
+    from monitor.inference.card import read_card
+
+    card = read_card(model_folder(found))
+    return space_of(card.name, card.dimension, card.fingerprint(wanted.provider))
+
+
+def scorer(found: Settings) -> Scorer:
+    return Scorer(embedder=embedder(found), name=found.embedding.name, dimension=found.embedding.dimension)
+
+
+def adding_up(found: Settings) -> Callable[[Scored, Baseline], Sequence[PaneSum]]:
+    drift = found.drift
+    return partial(add_up, watched=drift.segments, pane=drift.pace().pane, limit=drift.segment_limit)
+
+
+def trace_store(found: Settings, database: sa.Engine) -> PostgresTraceStore:
+    return PostgresTraceStore(database, idle_after=found.drift.pace().idle_after)
+
+
+def pipeline(found: Settings, store: PostgresTraceStore, emit: Emit) -> Pipeline:
+    scoring = scorer(found)
+    limits = found.ingest.limits(found.database.retention_days)
+    made = Pipeline(store, scoring.score, adding_up(found), clock=clock, limits=limits, emit=emit)
+    if made.baseline is not None and made.baseline.space != scoring.space:
+        raise Permanent(
+            f"baseline {made.baseline.version} was made of embeddings of {made.baseline.space}, but this process makes"
+            f" those of {scoring.space}: set DRIFTWARDEN_EMBEDDING__… back, or pin a new baseline after"
+            " `driftwarden reference clear`"
+        )
+    return made
+
+
+def learner(found: Settings, database: sa.Engine, emit: Emit) -> Learner:
+    return Learner(
+        PostgresBaselineStore(database),
+        adding_up(found),
+        learning=found.drift.learning(),
+        pace=found.drift.pace(),
+        clock=clock,
+        emit=emit,
+        space=space(found),
+    )
+
+
+def sink(found: Settings, topic: str | None = None) -> Sink:
+    """Publishes traces to the topic of the settings."""
+    from monitor.kafka.sink import KafkaSink
+
+    config = kafka(found)
+    return KafkaSink(config, topic or config.topic)
+
+
+def reader() -> PostgresReader:
+    return PostgresReader(engine(settings()))
+
+
+def watch_store() -> PostgresWatchStore:
+    return PostgresWatchStore(engine(settings()))
+
+
+def baseline_store() -> PostgresBaselineStore:
+    return PostgresBaselineStore(engine(settings()))
+
+
+def reject_store() -> PostgresRejects:
+    return PostgresRejects(engine(settings()))
+
+
+def outbox() -> PostgresOutbox:
+    return PostgresOutbox(engine(settings()))
+
+
+def test_message(endpoint: str, now: datetime) -> Message:
+    """A message like a real one that tells of no alert."""
+    alert = Alert(
+        id="alert_test",
+        labels={"kind": "test", "segment": "all"},
+        status="firing",
+        onset=now,
+        fired_at=now,
+        summary="a test message: no alert stands behind it",
+        signals=(),
+        evidence={},
+    )
+    return Message(
+        f"msg_{uuid.uuid4().hex}", endpoint, alert.fingerprint, alert_message(Change("alert.firing", alert, now)), 0
+    )

@@ -1,0 +1,201 @@
+"""The long-running roles, each from settings to its last event."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from types import FrameType
+
+import sqlalchemy as sa
+
+from monitor.errors import DriftwardenError
+from monitor.events import Started, Stopped
+from monitor.judging import Judge, run_judge
+from monitor.outbox import notify
+from monitor.pipeline import consume
+from monitor.settings import Settings
+from monitor.storage import partitions
+from monitor.storage.migrate import migrate, require
+from monitor.storage.outbox import PostgresOutbox
+from monitor.storage.reader import PostgresReader
+from monitor.storage.watches import PostgresWatchStore
+from monitor.telemetry import Telemetry, otlp_exporter
+from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settings, trace_store
+
+# With an encoder a trace takes some ten milliseconds: fewer at once keep a batch, and so a redelivery, short.
+ENCODED_BATCH = 200
+MAINTENANCE_S = 3600.0
+
+
+class Stop:
+    """Set by SIGTERM or SIGINT; a role ends at its next safe point."""
+
+    def __init__(self) -> None:
+        self.event = threading.Event()
+
+    def listen(self) -> Stop:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self.note)
+        return self
+
+    def note(self, _number: int, _frame: FrameType | None) -> None:
+        self.event.set()
+
+    def __call__(self) -> bool:
+        return self.event.is_set()
+
+    def wait(self, seconds: float) -> None:
+        self.event.wait(seconds)
+
+
+def run_consume(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    from monitor.kafka.sink import KafkaDeadLetters
+    from monitor.kafka.source import KafkaSource
+
+    config = kafka(found)
+    if found.embedding.source == "encoder":
+        config = replace(config, max_poll_records=min(config.max_poll_records, ENCODED_BATCH))
+    database = engine(found)
+    partitions.ensure(database, clock())
+    store = trace_store(found, database)
+    made = pipeline(found, store, telemetry.emit)
+    source = KafkaSource(config, emit=telemetry.emit)
+    dead_letters = KafkaDeadLetters(config)
+    telemetry.emit(Started("consume", f"{config.topic} at {config.bootstrap_servers}"))
+    try:
+        consume(source, store, made, dead_letters, stopped, span=telemetry.batch)
+    finally:
+        source.close()
+        dead_letters.close()
+    telemetry.emit(Stopped("consume"))
+
+
+def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    database = engine(found)
+    names = [endpoint.name for endpoint in found.webhook.endpoints]
+    store = PostgresWatchStore(database, endpoints=names)
+    judge = Judge(store, pace=found.drift.pace(), budget=found.drift.budget(), clock=clock, emit=telemetry.emit)
+    learning = learner(found, database, telemetry.emit)
+    keep = Maintenance(database, found.database.retention_days)
+    telemetry.emit(Started("judge", f"at most {found.drift.false_alarms:g} false alarms in 30 days"))
+
+    def between() -> None:
+        keep()
+        learning.learn()
+
+    run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
+    telemetry.emit(Stopped("judge"))
+
+
+class Maintenance:
+    """Once an hour: partitions for the coming days, and none older than the retention."""
+
+    def __init__(self, database: sa.Engine, retention_days: int) -> None:
+        self.database, self.retention_days = database, retention_days
+        self.done_at: datetime | None = None
+
+    def __call__(self) -> None:
+        now = clock()
+        if self.done_at is None or (now - self.done_at).total_seconds() > MAINTENANCE_S:
+            partitions.ensure(self.database, now)
+            partitions.drop_before(self.database, now - timedelta(days=self.retention_days))
+            self.done_at = now
+
+
+def run_notify(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    from monitor.webhook.sender import WebhookSender
+
+    database = engine(found)
+    outbox = PostgresOutbox(database)
+    sender = WebhookSender(found.webhook)
+    names = ", ".join(endpoint.name for endpoint in found.webhook.endpoints) or "no endpoint"
+    telemetry.emit(Started("notify", names))
+    notify(outbox, sender, clock=clock, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
+    telemetry.emit(Stopped("notify"))
+
+
+def readiness(database: sa.Engine) -> Mapping[str, str | None]:
+    """What the API needs, and what is wrong with it."""
+    try:
+        require(database)
+    except DriftwardenError as error:
+        return {"database": str(error)}
+    return {"database": None}
+
+
+def run_serve(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    from monitor.web.app import api
+    from monitor.web.metrics import database_metrics
+    from monitor.web.server import serve
+    from monitor.wiring.intake import LazyIntake
+
+    database = engine(found)
+    partitions.ensure(database, clock())
+    reader = PostgresReader(database)
+    app = api(
+        reader,
+        ready=partial(readiness, database),
+        ingest=LazyIntake(found, database, telemetry.emit) if found.web.ingest else None,
+        metrics=lambda: telemetry.exposition(database_metrics(reader, clock(), pace=found.drift.pace())),
+        token=found.web.token,
+    )
+    serve(
+        app,
+        host=found.web.host,
+        port=found.web.port,
+        stopped=stopped.event,
+        listening=lambda address: telemetry.emit(Started("serve", address)),
+    )
+    telemetry.emit(Stopped("serve"))
+
+
+ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
+    "consume": run_consume,
+    "judge": run_judging,
+    "notify": run_notify,
+    "serve": run_serve,
+}
+
+
+def ready_for(role: str) -> None:
+    """Raises where a role could not start: the database or the broker is unset, away, or not ours."""
+    found = settings()
+    engine(found).dispose()
+    if role == "consume":
+        kafka(found)
+
+
+def run_role(role: str, stopped: Stop) -> None:
+    """Runs one role until it is told to stop."""
+    found = settings()
+    telemetry = Telemetry(role, json_logs=json_logs(found), spans=otlp_exporter(os.environ))
+    telemetry.include_libraries()
+    try:
+        ROLES[role](found, stopped, telemetry)
+    finally:
+        telemetry.close()
+
+
+def json_logs(found: Settings) -> bool:
+    return found.log.format == "json" or (found.log.format == "auto" and not sys.stderr.isatty())
+
+
+def prepare(found: Settings, report: Callable[[str], None]) -> None:
+    """Schema and partitions up to date, topics there: what a fresh site needs before its roles start."""
+    database = engine(found, migrated=False)
+    before, after = migrate(database)
+    if before != after:
+        report(f"database schema: {before or 'none'} → {after}")
+    partitions.ensure(database, clock())
+    database.dispose()
+    if found.kafka is not None:
+        from monitor.kafka.topics import ensure
+
+        for topic in ensure(found.kafka):
+            report(f"topic {topic} created")
