@@ -62,7 +62,7 @@ class Site:
         return [msgspec.json.decode(line) for line in self.call("query", sql, "--format", "json").splitlines()]
 
     def wait_for(self, count: int) -> None:
-        until = time.monotonic() + 180
+        until = time.monotonic() + 400
         while time.monotonic() < until:
             if self.rows("SELECT count(*) AS n FROM v_traces")[0]["n"] == count:
                 return
@@ -71,7 +71,7 @@ class Site:
 
     def wait_until_judged(self, traces: int) -> None:
         """Until the panes of all traffic hold all traces that came after the reference."""
-        until = time.monotonic() + 180
+        until = time.monotonic() + 400
         sql = "SELECT coalesce(sum(n), 0) AS n FROM (SELECT pane, max(n) AS n FROM v_drift WHERE segment = 'all' GROUP BY pane) p"
         while time.monotonic() < until:
             if float(self.rows(sql)[0]["n"]) >= traces:

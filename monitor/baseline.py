@@ -8,20 +8,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from detectors.reference import Kind, Reference, fit, fit_reference
+from detectors.reference import Kind, Reference, fit_references, fit_stack
 from detectors.stack import Stack
 from monitor.errors import Permanent
 from monitor.events import BaselineActivated
 from monitor.model.baseline import Baseline
-from monitor.model.scored import PaneSum, Scored, take
+from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment, segments_of
 from monitor.model.signal import KINDS, Column
 from monitor.ports import BaselineStore, Clock, Emit
 from monitor.watch import Pace, closed_before, pane_of, watermark
 
-# Fewer traces than this make no reference of a segment: its own error would hide any drift.
+# Fewer traces than this make no reference: its own error would hide any drift.
 SEGMENT_MINIMUM = 200
 
 
@@ -93,17 +92,16 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
     kinds: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if informative(history.columns.get(name))}
     starts = [pane_of(item.trace.time, pane).timestamp() for item in history.traces]
     panes = np.unique(np.array(starts), return_inverse=True)[1].astype(np.int64)
-    stack, everything = fit(
-        {name: history.columns[name] for name in kinds},
-        kinds,
-        seed=learning.seed,
-        panes=panes,
-        smallest_effect=learning.smallest_effect,
-    )
-    references = {Segment(): everything}
+    columns = {name: history.columns[name] for name in kinds}
+    stack, centring = fit_stack(columns, kinds, seed=learning.seed, panes=panes)
+    features = stack.apply(columns)
+    references: dict[Segment, dict[str, Reference]] = {}
     for segment, places in members(history, learning.watched).items():
-        if not segment.is_all and len(places) >= SEGMENT_MINIMUM:
-            references[segment] = segment_references(stack, history, places, panes, learning)
+        inside = {name: np.intersect1d(rows, places) for name, rows in centring.items()}
+        if segment.is_all or min(len(rows) for rows in inside.values()) >= SEGMENT_MINIMUM // 2:
+            references[segment] = fit_references(
+                stack, features, inside, panes=panes, smallest_effect=learning.smallest_effect
+            )
     return stack, references
 
 
@@ -114,21 +112,6 @@ def members(history: Scored, watched: Sequence[Sequence[str]]) -> dict[Segment, 
         for segment in segments_of(item.trace, watched):
             found.setdefault(segment, []).append(place)
     return found
-
-
-def segment_references(
-    stack: Stack, history: Scored, places: Sequence[int], panes: NDArray[np.int64], learning: Learning
-) -> dict[str, Reference]:
-    """References of one segment in the feature maps of all traffic."""
-    return {
-        name: fit_reference(
-            feature_map.apply(take(history.columns[name], places)),
-            feature_map,
-            panes=panes[list(places)],
-            smallest_effect=learning.smallest_effect,
-        )
-        for name, feature_map in stack.maps.items()
-    }
 
 
 def informative(column: Column | None) -> bool:

@@ -23,14 +23,14 @@ TraceId = Annotated[str, Meta(pattern="^[0-9a-fA-F]{32}$")]
 SpanId = Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")]
 
 
-class Service(Struct, frozen=True, omit_defaults=True):
+class Service(Struct, frozen=True, gc=False, omit_defaults=True):
     name: Name | None = None
     version: Name | None = None
     instance_id: Name | None = None
     environment: Name | None = None
 
 
-class Labels(Struct, frozen=True, omit_defaults=True):
+class Labels(Struct, frozen=True, gc=False, omit_defaults=True):
     """Who and what the trace belongs to; the source of segments."""
 
     tenant: Name | None = None
@@ -40,24 +40,24 @@ class Labels(Struct, frozen=True, omit_defaults=True):
     labels: Annotated[dict[str, Name], Meta(max_length=16)] = {}
 
 
-class Engine(Struct, frozen=True, omit_defaults=True):
+class Engine(Struct, frozen=True, gc=False, omit_defaults=True):
     name: Name | None = None
     version: Name | None = None
     execution_provider: Name | None = None
 
 
-class Quantization(Struct, frozen=True, omit_defaults=True):
+class Quantization(Struct, frozen=True, gc=False, omit_defaults=True):
     method: Name | None = None
     bits: int | None = None
     group_size: int | None = None
 
 
-class Adapter(Struct, frozen=True, omit_defaults=True):
+class Adapter(Struct, frozen=True, gc=False, omit_defaults=True):
     name: Name | None = None
     version: Name | None = None
 
 
-class Model(Struct, frozen=True, omit_defaults=True):
+class Model(Struct, frozen=True, gc=False, omit_defaults=True):
     """The build that answered."""
 
     name: Name
@@ -73,13 +73,13 @@ class Model(Struct, frozen=True, omit_defaults=True):
     distilled_from: Name | None = None
 
 
-class PromptTemplate(Struct, frozen=True, omit_defaults=True):
+class PromptTemplate(Struct, frozen=True, gc=False, omit_defaults=True):
     name: Name | None = None
     version: Name | None = None
     hash: Name | None = None
 
 
-class RequestOptions(Struct, frozen=True, omit_defaults=True):
+class RequestOptions(Struct, frozen=True, gc=False, omit_defaults=True):
     temperature: float | None = None
     top_p: float | None = None
     top_k: int | None = None
@@ -90,14 +90,14 @@ class RequestOptions(Struct, frozen=True, omit_defaults=True):
     n: int | None = None
 
 
-class Cache(Struct, frozen=True, omit_defaults=True):
+class Cache(Struct, frozen=True, gc=False, omit_defaults=True):
     hit: bool | None = None
     kind: Literal["prefix", "semantic", "response"] | None = None
     cached_input_tokens: Count | None = None
     age_s: Seconds | None = None
 
 
-class Part(Struct, frozen=True, omit_defaults=True):
+class Part(Struct, frozen=True, gc=False, omit_defaults=True):
     """A part of a message; text stands in ``content`` (GenAI conventions) or ``text``."""
 
     type: str = "text"
@@ -105,38 +105,38 @@ class Part(Struct, frozen=True, omit_defaults=True):
     text: str | None = None
 
 
-class InputMessage(Struct, frozen=True, omit_defaults=True):
+class InputMessage(Struct, frozen=True, gc=False, omit_defaults=True):
     role: str
     parts: list[Part] = []
 
 
-class OutputMessage(Struct, frozen=True, omit_defaults=True):
+class OutputMessage(Struct, frozen=True, gc=False, omit_defaults=True):
     role: str = "assistant"
     parts: list[Part] = []
     finish_reason: Literal["stop", "length", "content_filter", "tool_call", "error"] | None = None
 
 
-class Usage(Struct, frozen=True, omit_defaults=True):
+class Usage(Struct, frozen=True, gc=False, omit_defaults=True):
     input_tokens: Count | None = None
     output_tokens: Count | None = None
     reasoning_tokens: Count | None = None
     cache_read_tokens: Count | None = None
 
 
-class Tokenization(Struct, frozen=True, omit_defaults=True):
+class Tokenization(Struct, frozen=True, gc=False, omit_defaults=True):
     tokenizer: Name | None = None
     vocabulary_size: Count | None = None
     unknown_tokens: Count | None = None
     byte_fallback_tokens: Count | None = None
 
 
-class TopK(Struct, frozen=True, omit_defaults=True):
+class TopK(Struct, frozen=True, gc=False, omit_defaults=True):
     k: Count
     token_ids: list[list[int]] = []
     logprob: list[list[float]] = []
 
 
-class Logprobs(Struct, frozen=True, omit_defaults=True):
+class Logprobs(Struct, frozen=True, gc=False, omit_defaults=True):
     """Columns over the output tokens; ``logprob`` after log-softmax."""
 
     unit: Literal["nats"] = "nats"
@@ -149,18 +149,18 @@ class Logprobs(Struct, frozen=True, omit_defaults=True):
     top_k: TopK | None = None
 
 
-class Attention(Struct, frozen=True, omit_defaults=True):
+class Attention(Struct, frozen=True, gc=False, omit_defaults=True):
     lookback_ratio: list[float] = []
 
 
-class Sample(Struct, frozen=True, omit_defaults=True):
+class Sample(Struct, frozen=True, gc=False, omit_defaults=True):
     text: str
     finish_reason: str | None = None
     logprob_sum: float | None = None
     n_tokens: Count | None = None
 
 
-class Document(Struct, frozen=True, omit_defaults=True):
+class Document(Struct, frozen=True, gc=False, omit_defaults=True):
     """A passage the answer should rest on."""
 
     id: str
@@ -172,13 +172,13 @@ class Document(Struct, frozen=True, omit_defaults=True):
     chunk: Any = None
 
 
-class Retrieval(Struct, frozen=True, omit_defaults=True):
+class Retrieval(Struct, frozen=True, gc=False, omit_defaults=True):
     query: str | None = None
     k: int | None = None
     index_version: str | None = None
 
 
-class Embedding(Struct, frozen=True, omit_defaults=True):
+class Embedding(Struct, frozen=True, gc=False, omit_defaults=True):
     """A vector that travels with the trace: base64 of little-endian numbers, ``dim`` of them."""
 
     target: str
@@ -192,7 +192,7 @@ class Embedding(Struct, frozen=True, omit_defaults=True):
     scale: float | None = None
 
 
-class Timing(Struct, frozen=True, omit_defaults=True):
+class Timing(Struct, frozen=True, gc=False, omit_defaults=True):
     queue_s: Seconds | None = None
     prefill_s: Seconds | None = None
     ttft_s: Seconds | None = None
@@ -201,18 +201,18 @@ class Timing(Struct, frozen=True, omit_defaults=True):
     total_s: Seconds | None = None
 
 
-class Gpu(Struct, frozen=True, omit_defaults=True):
+class Gpu(Struct, frozen=True, gc=False, omit_defaults=True):
     device: Name | None = None
     batch_size: Count | None = None
     mem_bytes: Count | None = None
 
 
-class Cost(Struct, frozen=True, omit_defaults=True):
+class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
     amount: float
     currency: str = "USD"
 
 
-class GuardVerdict(Struct, frozen=True, omit_defaults=True):
+class GuardVerdict(Struct, frozen=True, gc=False, omit_defaults=True):
     verdict: Literal["allow", "warn", "abstain", "deny"]
     action: str | None = None
     policy: str | None = None
@@ -221,7 +221,7 @@ class GuardVerdict(Struct, frozen=True, omit_defaults=True):
     latency_s: Seconds | None = None
 
 
-class Feedback(Struct, frozen=True, omit_defaults=True):
+class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):
     kind: Literal["thumb", "rating", "correction", "label"]
     value: Any = None
     comment: str | None = None
@@ -229,12 +229,12 @@ class Feedback(Struct, frozen=True, omit_defaults=True):
     time: Instant | None = None
 
 
-class Sampling(Struct, frozen=True, omit_defaults=True):
+class Sampling(Struct, frozen=True, gc=False, omit_defaults=True):
     rate: Annotated[float, Meta(gt=0, le=1)] = 1.0
     reason: str | None = None
 
 
-class Trace(Struct, frozen=True, omit_defaults=True):
+class Trace(Struct, frozen=True, gc=False, omit_defaults=True):
     """One prompt and its answer. ``input_messages`` or ``prompt_text`` must be there."""
 
     id: Id
