@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import msgspec
-import numpy as np
 
 from monitor.codec.text import mend
 from monitor.codec.vectors import read_base64, rows
@@ -47,7 +46,7 @@ def not_a_trace(record: Record, error: Exception) -> Reject:
     """The reason a record can't be read, found on the slow path."""
     try:
         head = head_decoder.decode(record.value)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         head = None
     if head is not None and not known_version(head.schema_version):
         return wrong_version(record, head.schema_version)
@@ -130,8 +129,9 @@ def with_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:
             data.append(found)
     found_by_trace: dict[int, dict[str, Vector]] = {}
     for i, embedding, row in zip(places, embeddings, rows(embeddings, data), strict=True):
-        if not np.isfinite(row).all():
+        if row is None:
             outcome[i] = Reject(decoded[i].record, "bad_embedding", f"embedding {embedding.target}: not finite")
+            continue
         found_by_trace.setdefault(i, {})[embedding.target] = Vector(embedding.model, embedding.revision, row)
     for i, vectors in found_by_trace.items():
         kept = outcome[i]

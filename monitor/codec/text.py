@@ -23,11 +23,13 @@ def mend(value: Any, cap: int, path: str, flagged: list[str]) -> Any:
         case list():
             return [mend(item, cap, f"{path}[{i}]", flagged) for i, item in enumerate(value)]
         case dict():
-            return {
-                key.replace("\0", "\ufffd"): item
-                if (path, key) == ("", "embeddings")
-                else mend(item, cap, f"{path}.{key}", flagged)
-                for key, item in value.items()
-            }
+            kept_by_name = {}
+            for key, item in value.items():
+                name = key.replace("\0", "\ufffd")
+                if name != key:
+                    flagged.append(f"{path}.{name}")
+                is_vectors = (path, name) == ("", "embeddings")
+                kept_by_name[name] = item if is_vectors else mend(item, cap, f"{path}.{name}", flagged)
+            return kept_by_name
         case _:
             return value

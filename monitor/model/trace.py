@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -17,7 +18,8 @@ SCHEMA_VERSION = "1.0"
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Name = Annotated[str, Meta(max_length=256)]
 Instant = Annotated[datetime, Meta(tz=True)]
-Count = Annotated[int, Meta(ge=0)]
+# Every count up to this has a float of its own; JSON has numbers that no float holds.
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 Seconds = Annotated[float, Meta(ge=0)]
 TraceId = Annotated[str, Meta(pattern="^[0-9a-fA-F]{32}$")]
 SpanId = Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")]
@@ -313,10 +315,20 @@ def build_of(trace: Trace) -> str:
 
     The hash covers name, revision, version, precision, quantization, adapter and prompt template.
     """
-    model, template = trace.model, trace.prompt_template
+    try:
+        return cached_build(trace.model, trace.prompt_template)
+    except TypeError:  # a producer's ``pruning`` may be of any shape, and not hashable
+        return build_name(trace.model, trace.prompt_template)
+
+
+def build_name(model: Model, template: PromptTemplate | None) -> str:
     identity = (
         model.name, model.revision, model.version, model.precision, model.quantization, model.adapter,
         model.pruning, model.distilled_from, template,
     )  # fmt: skip
     digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
     return f"{model.name}:{model.precision}-{digest}" if model.precision else f"{model.name}:{digest}"
+
+
+# Few builds answer many traces.
+cached_build = lru_cache(maxsize=1024)(build_name)
