@@ -66,15 +66,19 @@ class Claim:
 
 
 def lexical(
-    answers: Sequence[str], contexts: Sequence[Sequence[str]], *, questions: Sequence[str] | None = None
+    answers: Sequence[str],
+    contexts: Sequence[Sequence[str]],
+    *,
+    questions: Sequence[str] | None = None,
+    declined: Sequence[Score] | None = None,
 ) -> list[Score]:
     """1 − ∏(1 − s) over the sentences of an answer, s = 1 − exp(−doubt/4); the spans are the novel words.
 
     A word is held if any passage or the question holds its stem, so another passage never makes an answer worse. On
     RAGTruth QA this tells answers apart better than the one best passage per sentence (count of novel words, AUROC .780
     against .775), and the product over sentences better than their maximum (.797 against .783); weights by inverse
-    document frequency made it worse. Answers that only decline are ``abstained``; an answer without passages is
-    ``insufficient_input``.
+    document frequency made it worse. Answers that only decline are ``abstained`` (``declined`` holds their abstention
+    scores where they are known already); an answer without passages is ``insufficient_input``.
 
     >>> context = ["The bridge opened in 1932. It carries eight lanes of traffic."]
     >>> held, novel = lexical(["The bridge carries 8 lanes.", "It was designed by Ralph Freeman."], [context, context])
@@ -82,11 +86,11 @@ def lexical(
     (0.0, 0.65, ((7, 15), (19, 24), (25, 32)))
     """
     asked = questions if questions is not None else [""] * len(answers)
-    declined = abstention(answers)
+    refusals = abstention(answers) if declined is None else declined
     stems = _Stems()
     return [
         _lexical(answer, passages, question, stems) if refusal.value != 1.0 else abstained("the answer only declines")
-        for answer, passages, question, refusal in zip(answers, contexts, asked, declined, strict=True)
+        for answer, passages, question, refusal in zip(answers, contexts, asked, refusals, strict=True)
     ]
 
 

@@ -35,12 +35,12 @@ def read_base64(embedding: Embedding) -> bytes | str:
     return data
 
 
-def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row]:
-    """float32 rows for embeddings whose bytes were read; not checked for finiteness."""
+def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row | None]:
+    """float32 rows for embeddings whose bytes were read; None for one with a number that is not finite."""
     kinds: dict[tuple[str, int], list[int]] = defaultdict(list)
     for i, embedding in enumerate(embeddings):
         kinds[embedding.encoding, embedding.dim].append(i)
-    found: list[Row] = [np.empty(0, np.float32)] * len(embeddings)
+    found: list[Row | None] = [None] * len(embeddings)
     for (encoding, dim), places in kinds.items():
         stored = np.frombuffer(b"".join([data[i] for i in places]), DTYPES[encoding]).reshape(-1, dim)
         with np.errstate(invalid="ignore"):  # a NaN of a producer is rejected by its reader, not warned of here
@@ -48,8 +48,10 @@ def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row]:
         if encoding == "i8_b64":
             scale = [embeddings[i].scale for i in places]
             values *= np.array([1 / 127 if s is None else s for s in scale], np.float32)[:, None]
-        for place, row in zip(places, values, strict=True):
-            found[place] = row
+        sound: list[bool] = np.isfinite(values).all(axis=1).tolist()  # type: ignore[assignment]
+        for place, row, finite in zip(places, values, sound, strict=True):
+            if finite:
+                found[place] = row
     return found
 
 

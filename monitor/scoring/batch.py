@@ -53,10 +53,11 @@ def text_scores(
         np.array(item.trace.logprobs.logprob if item.trace.logprobs is not None else (), float) for item in traces
     ]
     contexts = [[document.text for document in item.trace.context] for item in traces]
+    refusals = abstention(responses)
     return {
-        "abstention": abstention(responses),
+        "abstention": refusals,
         "hedging": hedging(responses),
         "uncertainty.mean_nll": mean_nll(logprobs),
         "uncertainty.peak": peak(logprobs),
-        "grounding.lexical": lexical(responses, contexts, questions=prompts),
+        "grounding.lexical": lexical(responses, contexts, questions=prompts, declined=refusals),
     }
