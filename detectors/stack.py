@@ -52,13 +52,18 @@ class Stack:
         return features
 
 
-def summarise_groups(features: Features, groups: Labels, n_groups: int) -> list[Sum]:
-    """The sum of each group's rows, for ``(n, k)`` features and ``(n,)`` group numbers below ``n_groups``."""
+def summarise_groups(features: Features, groups: Labels, n_groups: int, *, rows: Labels | None = None) -> list[Sum]:
+    """The sum of each group's rows of ``(n, k)`` features, in double precision.
+
+    ``groups (m,)`` holds group numbers below ``n_groups``, and ``rows (m,)`` the row each stands for, so that a row may
+    be in several groups; None means row i is in ``groups[i]``.
+    """
     order = np.argsort(groups, kind="stable")
+    ordered = order if rows is None else rows[order]
     counts = np.bincount(groups, minlength=n_groups)
     stops = np.cumsum(counts)
-    ordered = features[order]
+    # Row by group: what is gathered stays in the cache until it is added.
     return [
-        Sum(float(count), ordered[stop - count : stop].sum(axis=0, dtype=np.float64))
+        Sum(float(count), features[ordered[stop - count : stop]].sum(axis=0, dtype=np.float64))
         for count, stop in zip(counts.tolist(), stops.tolist(), strict=True)
     ]

@@ -10,7 +10,7 @@ import numpy as np
 from detectors.stack import summarise_groups
 from monitor.model.baseline import Baseline
 from monitor.model.scored import PaneSum, Scored
-from monitor.model.segment import Segment, segments_of
+from monitor.model.segment import Segment, label_value, segments_of
 from monitor.watch import pane_of
 
 
@@ -25,7 +25,7 @@ def add_up(
         return []
     starts = [pane_of(item.trace.time, pane) for item in scored.traces]
     first = pane_of(baseline.judged_from, pane)
-    segments = [segments_of(item.trace, watched) for item in scored.traces]
+    segments = segments_by_trace(scored, watched)
     kept = chosen({segment for found in segments for segment in found}, baseline, limit)
     rows: list[int] = []
     groups: list[int] = []
@@ -40,8 +40,21 @@ def add_up(
     if not rows:
         return []
     features = baseline.stack.apply(scored.columns)
-    sums = summarise_groups(features[rows], np.array(groups), len(numbers))
+    sums = summarise_groups(features, np.array(groups), len(numbers), rows=np.array(rows))
     return [PaneSum(segment, start, sums[number]) for (segment, start), number in numbers.items()]
+
+
+def segments_by_trace(scored: Scored, watched: Sequence[Sequence[str]]) -> list[list[Segment]]:
+    """The watched segments of each trace; traces with the same labels share one list."""
+    labels = sorted({label for found in watched for label in found})
+    known: dict[tuple[str | None, ...], list[Segment]] = {}
+    segments = []
+    for item in scored.traces:
+        values = tuple(label_value(item.trace, label) for label in labels)
+        if values not in known:
+            known[values] = segments_of(item.trace, watched)
+        segments.append(known[values])
+    return segments
 
 
 def chosen(segments: set[Segment], baseline: Baseline, limit: int) -> set[Segment]:
