@@ -12,6 +12,9 @@ import pytest
 
 from monitor.model.alert import Delivered, Message, Outcome, Refused, Retry
 from monitor.ports import Outbox
+from monitor.storage.engine import connect
+from monitor.storage.migrate import migrate
+from monitor.storage.outbox import PostgresOutbox
 from monitor.testing.outbox import MemoryOutbox
 
 NOW = datetime(2025, 3, 1, 12, tzinfo=UTC)
@@ -31,17 +34,43 @@ class OutboxCase:
 
 
 @contextmanager
-def memory() -> Iterator[OutboxCase]:
+def memory(_request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
     outbox = MemoryOutbox()
     yield OutboxCase(outbox, outbox, outbox.put)
 
 
-CASES: tuple[Callable[[], AbstractContextManager[OutboxCase]], ...] = (memory,)
+@contextmanager
+def postgres(request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
+    engine = connect(request.getfixturevalue("database_url"))
+    migrate(engine)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO alerts VALUES ('a', 'f', '{}', 'firing', now(), now(), NULL, '', '{}', '{}', NULL)"
+        )
+
+    def put(message: Message, at: datetime) -> None:
+        with engine.begin() as connection:
+            sequence = connection.exec_driver_sql(
+                "INSERT INTO outbox (id, alert, fingerprint, payload, created_at) VALUES (%s, 'a', %s, %s, %s)"
+                " ON CONFLICT (id) DO UPDATE SET id = excluded.id RETURNING sequence",
+                (message.id, message.fingerprint, message.payload, at),
+            ).scalar_one()
+            connection.exec_driver_sql(
+                "INSERT INTO deliveries (sequence, endpoint, next_attempt_at) VALUES (%s, %s, %s)",
+                (sequence, message.endpoint, at),
+            )
+
+    yield OutboxCase(PostgresOutbox(engine), PostgresOutbox(engine), put)
+    engine.dispose()
+
+
+Case = Callable[[pytest.FixtureRequest], AbstractContextManager[OutboxCase]]
+CASES: tuple[Case, ...] = (memory, postgres)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: case.__name__)
 def case(request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
-    with request.param() as opened:
+    with request.param(request) as opened:
         yield opened
 
 

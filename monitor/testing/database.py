@@ -1,0 +1,139 @@
+"""What the stores in memory share: the tables of one database, under one lock."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from detectors.base import Sum
+from monitor.errors import Permanent
+from monitor.model.alert import Alert, Change
+from monitor.model.baseline import Baseline
+from monitor.model.decoded import Decoded
+from monitor.model.record import Partition, PartitionState, Record, StoredReject
+from monitor.model.scored import PaneSum, Scored
+from monitor.model.segment import Segment
+from monitor.model.signal import KINDS, Column
+from monitor.model.trace import build_of
+from monitor.model.verdict import Verdict
+from monitor.ports import Clock, Key
+from monitor.watch import Watch
+
+Place = tuple[int, Segment]
+# Topic, partition and first offset of the batch that a part of a pane comes from.
+PartKey = tuple[str, int, int]
+
+
+def storable(_item: Decoded) -> str | None:
+    """Takes every trace."""
+    return None
+
+
+@dataclass(slots=True)
+class Offset:
+    """Where a partition stands, the baseline its sums are made with, and what came of it."""
+
+    state: PartitionState
+    baseline: int
+    traces: int = 0
+    repeats: int = 0
+    rejects: int = 0
+
+
+@dataclass(slots=True)
+class MemoryDatabase:
+    """The tables of a database; stores that share it see one another's commits.
+
+    ``refuse`` says what is wrong with a trace that the database will not take, None where it will.
+    """
+
+    clock: Clock = lambda: datetime.now(UTC)
+    refuse: Callable[[Decoded], str | None] = storable
+    offsets: dict[Partition, Offset] = field(default_factory=dict)
+    gaps: list[tuple[Partition, int, int, datetime]] = field(default_factory=list)
+    traces: dict[Key, Scored] = field(default_factory=dict)
+    rejects: list[StoredReject] = field(default_factory=list)
+    forwarded: dict[int, datetime] = field(default_factory=dict)
+    baselines: list[Baseline] = field(default_factory=list)
+    sums: dict[Place, dict[datetime, dict[PartKey, Sum]]] = field(default_factory=dict)
+    panes: dict[Place, dict[datetime, Sum]] = field(default_factory=dict)
+    watches: dict[Place, Watch] = field(default_factory=dict)
+    late: dict[Place, float] = field(default_factory=dict)
+    claimed: set[Place] = field(default_factory=set)
+    verdicts: list[Verdict] = field(default_factory=list)
+    alerts: dict[str, Alert] = field(default_factory=dict)
+    changes: list[Change] = field(default_factory=list)
+    posted: list[tuple[Change, tuple[str, ...]]] = field(default_factory=list)
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    def baseline(self) -> Baseline | None:
+        """The one in force."""
+        return self.baselines[-1] if self.baselines else None
+
+    def version(self) -> int:
+        return len(self.baselines)
+
+    def partitions(self) -> list[PartitionState]:
+        places = sorted(self.offsets, key=lambda partition: (partition.topic, partition.number))
+        return [self.offsets[partition].state for partition in places]
+
+    def add_sums(self, version: int, sums: list[PaneSum], key: PartKey) -> None:
+        for part in sums:
+            self.sums.setdefault((version, part.segment), {}).setdefault(part.start, {})[key] = part.sum
+
+    def remove(self, place: Place, taken: Mapping[datetime, Sequence[PartKey]]) -> None:
+        """Deletes these parts of panes, and none that was added since."""
+        for start, keys in taken.items():
+            rows = self.sums[place][start]
+            for key in keys:
+                del rows[key]
+            if not rows:
+                del self.sums[place][start]
+
+    def history(self, where: Mapping[str, Any], limit: int) -> Scored:
+        """Stored traces by event time."""
+        unknown = where.keys() - {"build", "since", "after", "until"}
+        if unknown:
+            raise Permanent(f"history: expected build, since, after and until, got {', '.join(sorted(unknown))}")
+        ordered = sorted(self.traces.items(), key=lambda pair: (pair[0][2], pair[0][0], pair[0][1]))
+        return together([kept for _, kept in ordered if wanted(kept.traces[0], where)][:limit])
+
+
+def wanted(item: Decoded, where: Mapping[str, Any]) -> bool:
+    build, since, after, until = (where.get(name) for name in ("build", "since", "after", "until"))
+    time = item.trace.time
+    return (
+        (build is None or build_of(item.trace) == build)
+        and (since is None or time >= since)
+        and (after is None or time > after)
+        and (until is None or time < until)
+    )
+
+
+def together(rows: list[Scored]) -> Scored:
+    """Single stored traces as one batch, as a store gives them back: bytes and scores stay behind."""
+    traces = []
+    for row in rows:
+        item = row.traces[0]
+        record = Record(item.record.partition, item.record.offset, b"", {})
+        traces.append(Decoded(record, item.trace, b"", {}))
+    columns: dict[str, Column] = {}
+    for name, kind in KINDS.items():
+        if kind == "scalar":
+            values = np.array([row.columns[name][0] if name in row.columns else np.nan for row in rows], float)
+            columns[name] = np.where(np.isfinite(values), values, np.nan)
+        elif kind == "category":
+            columns[name] = [row.columns[name][0] if name in row.columns else None for row in rows]
+    for name in ("prompt.embedding", "response.embedding"):
+        found = [np.asarray(row.columns[name], np.float32) for row in rows if name in row.columns]
+        if len(found) == len(rows) and any(np.isfinite(vector).any() for vector in found):
+            columns[name] = np.vstack(found)
+    prompts, responses = columns.get("prompt.embedding"), columns.get("response.embedding")
+    if isinstance(prompts, np.ndarray) and isinstance(responses, np.ndarray):
+        columns["relation"] = np.hstack([prompts, responses])
+    return Scored(traces, columns, [{} for _ in rows])

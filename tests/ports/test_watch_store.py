@@ -1,0 +1,307 @@
+"""What every watch store keeps, the fake and the real one alike."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+import pytest
+
+from detectors.effect import Effect
+from monitor.model.alert import Alert, Change
+from monitor.model.baseline import Baseline
+from monitor.model.segment import Segment
+from monitor.model.verdict import Verdict
+from monitor.ports import Claim, WatchStore
+from monitor.watch import Watch
+from tests.stores import (
+    FIRST,
+    KINDS_OF_STORES,
+    PANE,
+    SECOND,
+    START,
+    InPostgres,
+    Stores,
+    line,
+    no_sums,
+    opened,
+    small_baseline,
+    told,
+    unit,
+)
+
+ALL, ACME = Segment(), Segment.of(tenant="acme")
+LATER = START + timedelta(hours=1)
+
+
+@pytest.fixture(params=KINDS_OF_STORES)
+def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
+    with opened(request) as found:
+        yield found
+
+
+@pytest.fixture
+def baseline(stores: Stores) -> Baseline:
+    stores.traces().positions({FIRST: 0, SECOND: 0})
+    return stores.baselines().activate(small_baseline(), no_sums)
+
+
+def add(stores: Stores, baseline: Baseline, numbers: range, *, first: int) -> None:
+    """Traces ``t<number>``, one in each pane of that number."""
+    lines = [line(number, START + number * PANE) for number in numbers]
+    stores.traces().commit(unit(lines, first=first, baseline=baseline))
+
+
+def verdict(segment: Segment, pane: datetime) -> Verdict:
+    effect = Effect("psi", 0.5, 99.5, 120.0, 0.25, 0.0, 0.0)
+    return Verdict(
+        segment, "response.tokens", 1, pane, 3.0, effect, 12.5, 11.0, drifted=False, onset=None,
+        shares={},
+    )  # fmt: skip
+
+
+def alert(name: str = "alert_1", *, segment: Segment = ALL, inhibited_by: str | None = None) -> Alert:
+    labels = {"kind": "drift", "segment": str(segment)}
+    evidence = {"response.tokens": {"effect": 0.5, "shares": {"tenant=acme": 1.0}}}
+    return Alert(name, labels, "firing", START, LATER, "it moved", ("response.tokens",), evidence, inhibited_by)
+
+
+def judge(store: WatchStore, baseline: Baseline, *changes: Change, segment: Segment = ALL) -> Claim | None:
+    """Claims a segment and records its panes, with the changes given."""
+    with store.claim(baseline, segment, LATER) as claim:
+        if claim is not None:
+            until = max(claim.panes) + PANE
+            watch = replace(claim.watch, judged_until=until, recent=(*claim.watch.recent, *claim.panes))
+            store.record(claim, watch, [verdict(segment, max(claim.panes))], changes)
+    return claim
+
+
+def test_segments_with_open_panes_are_ready_all_traffic_first(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(3), first=0)
+    store = stores.watches()
+
+    ready = store.ready(baseline, START + PANE)
+    assert (ready[0], set(ready[1:]) >= {ACME}, len(ready)) == (ALL, True, 3)
+    assert store.ready(baseline, START) == []
+
+
+def test_a_claim_holds_the_sums_of_the_panes_that_are_closed(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(3), first=0)
+    stores.traces().commit(unit([line(9, START + PANE)], partition=SECOND, baseline=baseline))
+    both = unit([line(1, START + PANE), line(9, START + PANE)], baseline=baseline).sums[0].sum
+
+    with stores.watches().claim(baseline, ALL, START + 2 * PANE) as claim:
+        assert claim is not None
+    assert claim.watch == Watch(ALL, 1)
+    assert list(claim.panes) == [START, START + PANE]
+    assert told(claim.panes[START + PANE]) == told(both)
+
+
+def test_nothing_due_is_no_claim(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+
+    with (
+        stores.watches().claim(baseline, ALL, START) as before,
+        stores.watches().claim(baseline, Segment.of(tenant="x"), LATER) as other,
+    ):
+        assert (before, other) == (None, None)
+
+
+def test_what_is_claimed_nobody_else_gets_and_other_segments_are_free(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    one, two = stores.watches(), stores.watches()
+
+    with one.claim(baseline, ALL, LATER) as mine:
+        with two.claim(baseline, ALL, LATER) as same:
+            pass
+        with two.claim(baseline, ACME, LATER) as another:
+            pass
+    with two.claim(baseline, ALL, LATER) as after:
+        pass
+    assert (mine is not None, same, another is not None, after is not None) == (True, None, True, True)
+
+
+def test_judged_panes_are_kept_and_not_due_again(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(3), first=0)
+    store = stores.watches()
+    claim = judge(store, baseline)
+
+    assert claim is not None
+    assert [told(total) for total in stores.judged(baseline)[ALL].values()] == [told(t) for t in claim.panes.values()]
+    assert stores.verdicts() == [(START + 2 * PANE, ALL, "response.tokens", 3.0, 12.5, False)]
+    assert judge(store, baseline) is None
+    assert ALL not in store.ready(baseline, LATER)
+
+
+def test_the_watch_comes_back_as_it_was_recorded(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(2), first=0)
+    judge(stores.watches(), baseline)
+    add(stores, baseline, range(5, 6), first=2)
+    claim = judge(stores.watches(), baseline)
+
+    assert claim is not None
+    assert claim.watch == Watch(ALL, 1, START + 2 * PANE, {}, (START, START + PANE))
+    assert list(claim.panes) == [START + 5 * PANE]
+
+
+def test_late_traces_are_counted_and_change_no_judged_pane(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(3), first=0)
+    claim = judge(stores.watches(), baseline)
+    late = [line(20, START), line(21, START + PANE)]
+    stores.traces().commit(unit(late, first=3, baseline=baseline))
+
+    again = judge(stores.watches(), baseline)
+    assert claim is not None
+    assert again is None
+    assert stores.late(baseline) == {ALL: 2.0}
+    assert [total.n for total in stores.judged(baseline)[ALL].values()] == [1.0, 1.0, 1.0]
+    assert ALL not in stores.watches().ready(baseline, LATER)
+
+
+def test_late_traces_beside_fresh_ones_are_set_aside(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(2), first=0)
+    judge(stores.watches(), baseline)
+    stores.traces().commit(unit([line(20, START), line(21, START + 7 * PANE)], first=2, baseline=baseline))
+
+    claim = judge(stores.watches(), baseline)
+    assert claim is not None
+    assert list(claim.panes) == [START + 7 * PANE]
+    assert stores.late(baseline) == {ALL: 1.0}
+
+
+def test_traces_that_come_in_while_a_pane_is_judged_are_late_not_lost(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    store = stores.watches()
+    with store.claim(baseline, ALL, LATER) as claim:
+        assert claim is not None
+        stores.traces().commit(unit([line(20, START)], first=1, baseline=baseline))
+        store.record(claim, replace(claim.watch, judged_until=START + PANE), [], [])
+    judge(stores.watches(), baseline)
+
+    assert [total.n for total in stores.judged(baseline)[ALL].values()] == [1.0]
+    assert stores.late(baseline) == {ALL: 1.0}
+
+
+def test_an_error_within_a_claim_leaves_everything_as_it_was(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(2), first=0)
+    store = stores.watches("pager")
+
+    def failing() -> None:
+        with store.claim(baseline, ALL, LATER) as claim:
+            assert claim is not None
+            firing = Change("alert.firing", alert(), LATER)
+            store.record(claim, replace(claim.watch, judged_until=LATER), [verdict(ALL, START)], [firing])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        failing()
+
+    assert (stores.verdicts(), stores.alerts(), stores.posted()) == ([], [], [])
+    assert store.alert(alert().labels) is None
+    with store.claim(baseline, ALL, LATER) as again:
+        assert again is not None
+    assert again.watch == Watch(ALL, 1)
+    assert list(again.panes) == [START, START + PANE]
+
+
+def test_parts_are_the_sums_of_a_span_judged_or_not(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(4), first=0)
+    store = stores.watches()
+    whole = store.parts(baseline, START + PANE, START + 3 * PANE)
+    with store.claim(baseline, ALL, LATER) as claim:
+        assert claim is not None
+        within = store.parts(baseline, START + PANE, START + 3 * PANE)
+        store.record(claim, replace(claim.watch, judged_until=START + 4 * PANE), [], [])
+    after = store.parts(baseline, START + PANE, START + 3 * PANE)
+
+    assert {segment: total.n for segment, total in whole.items() if segment in (ALL, ACME)} == {ALL: 2.0, ACME: 2.0}
+    assert told(whole[ALL]) == told(within[ALL]) == told(after[ALL])
+
+
+def test_an_alert_goes_from_firing_to_resolved(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    store = stores.watches("pager", "chat")
+    judge(store, baseline, Change("alert.firing", alert(), LATER))
+    opened_alert = store.alert({"segment": "all", "kind": "drift"})
+    more = replace(alert(), signals=("response.tokens", "latency"), summary="both moved", onset=START - PANE)
+    add(stores, baseline, range(1, 2), first=1)
+    judge(store, baseline, Change("alert.updated", more, LATER))
+    updated = store.alert(alert().labels)
+    over = replace(more, status="resolved", resolved_at=LATER + PANE)
+    add(stores, baseline, range(2, 3), first=2)
+    judge(store, baseline, Change("alert.resolved", over, LATER + PANE))
+
+    assert opened_alert == alert()
+    assert updated == more
+    assert store.alert(alert().labels) is None
+    assert stores.alerts() == [over]
+    assert stores.happenings() == ["alert.firing", "alert.updated", "alert.resolved"]
+    assert stores.posted() == [
+        ("alert.firing", "all", "chat"),
+        ("alert.firing", "all", "pager"),
+        ("alert.resolved", "all", "chat"),
+        ("alert.resolved", "all", "pager"),
+    ]
+
+
+def test_an_inhibited_alert_is_recorded_and_not_posted(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    store = stores.watches("pager")
+    judge(store, baseline, Change("alert.firing", alert(), LATER))
+    part = alert("alert_2", segment=ACME, inhibited_by="alert_1")
+    judge(store, baseline, Change("alert.firing", part, LATER), segment=ACME)
+
+    assert store.alert(part.labels) == part
+    assert stores.posted() == [("alert.firing", "all", "pager")]
+
+
+def test_an_alert_without_receivers_is_recorded(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    judge(stores.watches(), baseline, Change("alert.firing", alert(), LATER))
+
+    assert (stores.alerts(), stores.posted()) == ([alert()], [])
+
+
+def test_panes_of_another_baseline_are_not_due(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    following = stores.baselines().activate(small_baseline(), no_sums)
+    store = stores.watches()
+
+    assert store.ready(following, LATER) == []
+    with store.claim(following, ALL, LATER) as claim:
+        assert claim is None
+    assert store.parts(following, START, LATER) == {}
+    assert ALL in store.ready(baseline, LATER)
+
+
+def test_a_disabled_endpoint_gets_no_message_and_the_others_do(database_url: str) -> None:
+    real = InPostgres(database_url)
+    real.traces().positions({FIRST: 0})
+    made = real.baselines().activate(small_baseline(), no_sums)
+    with real.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO endpoints VALUES ('gone', now(), 'HTTP 410')")
+    add(real, made, range(1), first=0)
+    judge(real.watches("gone", "pager"), made, Change("alert.firing", alert(), LATER))
+
+    posted = real.posted()
+    real.close()
+    assert posted == [("alert.firing", "all", "pager")]
+
+
+def test_of_many_judges_at_once_one_gets_each_pane(database_url: str) -> None:
+    real = InPostgres(database_url)
+    real.traces().positions({FIRST: 0})
+    made = real.baselines().activate(small_baseline(), no_sums)
+    add(real, made, range(5), first=0)
+    claims: list[Claim | None] = []
+    threads = [threading.Thread(target=lambda: claims.append(judge(real.watches(), made))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    kept = [total.n for total in real.judged(made)[ALL].values()]
+    real.close()
+    assert len(claims) == 4
+    assert sum(claim is not None for claim in claims) == 1
+    assert kept == [1.0] * 5
