@@ -215,8 +215,7 @@ CREATE TABLE rejects (
     headers jsonb NOT NULL,
     value bytea NOT NULL,
     forwarded_at timestamptz,
-    replayed_at timestamptz,
-    UNIQUE (topic, partition, "offset")
+    replayed_at timestamptz
 );
 CREATE INDEX rejects_waiting ON rejects (id) WHERE forwarded_at IS NULL;
 ALTER TABLE rejects ALTER COLUMN value SET STORAGE EXTERNAL;

@@ -66,8 +66,8 @@ class Pipeline:
                 break
             except Stale:
                 self.baseline = self.store.baseline()
-            except Repeated:
-                scored, repeats = self.without_known(scored, repeats)
+            except Repeated as error:
+                scored, repeats = self.without_known(scored, repeats, error)
             except Unstorable as error:
                 scored, rejects = self.without_unstorable(scored, rejects, error)
         done = perf_counter()
@@ -81,9 +81,13 @@ class Pipeline:
         self.emit(BatchStored(len(scored), total, Counter(reject.reason for reject in rejects), seconds))
         return Stored(len(scored), total, rejects)
 
-    def without_known(self, scored: Scored, repeats: Counter[Partition]) -> tuple[Scored, Counter[Partition]]:
+    def without_known(
+        self, scored: Scored, repeats: Counter[Partition], error: Repeated
+    ) -> tuple[Scored, Counter[Partition]]:
         """The batch less the traces that are stored already."""
         known = self.store.known([item.trace.key for item in scored.traces])
+        if not known:
+            raise Transient(str(error)) from error
         return split(scored, repeats, known)
 
     def without_unstorable(

@@ -154,7 +154,7 @@ class PostgresBaselineStore:
     def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
         """One transaction: the offsets are locked, so no trace falls between what is added up here and by consumers."""
         with guarded(self.engine), self.engine.begin() as connection:
-            connection.exec_driver_sql("SELECT FROM offsets ORDER BY topic, partition FOR UPDATE").all()
+            connection.exec_driver_sql("LOCK TABLE offsets IN SHARE ROW EXCLUSIVE MODE")
             version = connection.exec_driver_sql("SELECT coalesce(max(version), 0) + 1 FROM baselines").scalar_one()
             named = replace(baseline, version=version)
             self.insert(connection, named)

@@ -94,10 +94,10 @@ def translated(cause: BaseException, engine: sa.Engine) -> Permanent | Transient
     refusals = ("password authentication failed", "no password supplied", "does not exist", "no pg_hba.conf entry")
     if isinstance(cause, psycopg.OperationalError) and any(refusal in str(cause) for refusal in refusals):
         return Permanent(f"database {place} refuses us: {text}")
-    if isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError, sa.exc.TimeoutError)):
-        return Transient(f"database {place} is away: {text}")
     if isinstance(cause, (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)):
         return Transient(f"database {place} asks to try again: {text}")
+    if isinstance(cause, (psycopg.OperationalError, psycopg.InterfaceError, sa.exc.TimeoutError)):
+        return Transient(f"database {place} is away: {text}")
     if isinstance(cause, psycopg.errors.UndefinedTable):
         return Permanent(f"database {place} has no Driftwarden tables: run `driftwarden migrate` ({text})")
     if isinstance(cause, (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError)):

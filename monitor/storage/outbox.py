@@ -58,17 +58,20 @@ class PostgresOutbox:
         try:
             yield messages
         finally:
-            self.give_back([row.sequence for row in taken], now)
+            self.give_back([(row.sequence, row.endpoint, row.attempts) for row in taken], now)
 
-    def give_back(self, sequences: Sequence[int], now: datetime) -> None:
-        """Ends the lease of what was not attempted."""
-        if not sequences:
+    def give_back(self, taken: Sequence[tuple[int, str, int]], now: datetime) -> None:
+        """Ends the lease of what was not attempted: sequence, endpoint and attempts when it was taken."""
+        if not taken:
             return
+        sequences, endpoints, attempts = (list(column) for column in zip(*taken, strict=True))
         with guarded(self.engine), self.engine.begin() as connection:
             connection.exec_driver_sql(
-                "UPDATE deliveries SET next_attempt_at = %s"
-                " WHERE sequence = ANY(%s) AND status = 'pending' AND next_attempt_at = %s",
-                (now, list(sequences), now + LEASE),
+                "UPDATE deliveries AS d SET next_attempt_at = %s"
+                " FROM unnest(%s::int8[], %s::text[], %s::int4[]) AS taken (sequence, endpoint, attempts)"
+                " WHERE d.sequence = taken.sequence AND d.endpoint = taken.endpoint AND d.attempts = taken.attempts"
+                " AND d.status = 'pending' AND d.next_attempt_at = %s",
+                (now, sequences, endpoints, attempts, now + LEASE),
             )
 
     def settle(self, message: Message, outcome: Outcome, at: datetime, again_at: datetime | None) -> None:

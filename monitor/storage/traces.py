@@ -31,6 +31,8 @@ class PostgresTraceStore:
     def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
         found = {}
         with guarded(self.engine), self.engine.begin() as connection:
+            # Waits for a baseline that is being put in force: a partition must not begin with the one before it.
+            connection.exec_driver_sql("LOCK TABLE offsets IN ROW EXCLUSIVE MODE")
             version = connection.exec_driver_sql("SELECT coalesce(max(version), 0) FROM baselines").scalar_one()
             for partition, first in partitions.items():
                 # Updating to itself makes the row come back whether it was there or not.
@@ -98,6 +100,8 @@ class PostgresTraceStore:
             rows.note_builds(connection, unit.scored)  # last: its rows are hot
 
     def known(self, keys: Sequence[Key]) -> set[Key]:
+        if not keys:
+            return set()
         tenants, ids, times = (list(column) for column in zip(*keys, strict=True))
         with guarded(self.engine), self.engine.connect() as connection:
             found = connection.exec_driver_sql(
@@ -121,6 +125,8 @@ class PostgresTraceStore:
                     rows.copy_scores(connection, alone)
                 except (DBAPIError, psycopg.Error) as error:
                     cause = error.orig if isinstance(error, DBAPIError) else error
+                    if isinstance(cause, psycopg.errors.UniqueViolation):
+                        continue  # a repeat, which the next commit will find
                     if not isinstance(cause, psycopg.DataError):
                         raise
                     found[i] = str(cause).strip().splitlines()[0]
@@ -141,12 +147,15 @@ class PostgresTraceStore:
         """Records that offsets ``expected`` to before ``earliest`` are gone, and goes on behind them."""
         with guarded(self.engine), self.engine.begin() as connection:
             moved = connection.exec_driver_sql(
-                "UPDATE offsets SET next = %s WHERE topic = %s AND partition = %s AND next = %s",
-                (earliest, partition.topic, partition.number, expected),
+                # A log that begins before what we know of was made anew: its old end means nothing.
+                'UPDATE offsets SET next = %s, "end" = CASE WHEN %s < next THEN %s ELSE "end" END'
+                " WHERE topic = %s AND partition = %s AND next = %s",
+                (earliest, earliest, earliest, partition.topic, partition.number, expected),
             )
             if moved.rowcount == 1:
                 connection.exec_driver_sql(
-                    "INSERT INTO offset_gaps VALUES (%s, %s, %s, %s, %s)",
+                    "INSERT INTO offset_gaps VALUES (%s, %s, %s, %s, %s) ON CONFLICT (topic, partition, first_missing)"
+                    " DO UPDATE SET resumed_at_offset = excluded.resumed_at_offset, noticed_at = excluded.noticed_at",
                     (partition.topic, partition.number, expected, earliest, at),
                 )
 

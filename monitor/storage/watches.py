@@ -61,7 +61,17 @@ class PostgresWatchStore:
 
     @contextmanager
     def claim(self, baseline: Baseline, segment: Segment, closed: datetime) -> Iterator[Claim | None]:
+        key = (baseline.version, str(segment))
         with guarded(self.engine), self.engine.begin() as connection:
+            # By itself: a judge that finds the row new and locked would wait for the other's whole claim.
+            connection.exec_driver_sql(
+                "INSERT INTO watches (baseline, segment, judged_until, state) VALUES (%s, %s, '-infinity', %s)"
+                " ON CONFLICT DO NOTHING",
+                (*key, wire.encode_monitors({})),
+            )
+        # In one snapshot: what consumers add to a pane after it was read must outlive the deletion of what was read.
+        snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ")
+        with guarded(self.engine), snapshot.begin() as connection:
             self.held = connection
             try:
                 yield self.claimed(connection, baseline, segment, closed)
@@ -72,11 +82,6 @@ class PostgresWatchStore:
         self, connection: sa.Connection, baseline: Baseline, segment: Segment, closed: datetime
     ) -> Claim | None:
         key = (baseline.version, str(segment))
-        connection.exec_driver_sql(
-            "INSERT INTO watches (baseline, segment, judged_until, state) VALUES (%s, %s, '-infinity', %s)"
-            " ON CONFLICT DO NOTHING",
-            (*key, wire.encode_monitors({})),
-        )
         row = connection.exec_driver_sql(
             "SELECT nullif(judged_until, '-infinity') AS judged_until, state, recent FROM watches"
             " WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED",
@@ -183,8 +188,8 @@ class PostgresWatchStore:
         ).scalar_one()
         connection.exec_driver_sql(
             "INSERT INTO deliveries (sequence, endpoint, next_attempt_at)"
-            " SELECT %s, name, %s FROM unnest(%s::text[]) AS name"
-            " WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.name = name AND e.disabled_at IS NOT NULL)",
+            " SELECT %s, asked.name, %s FROM unnest(%s::text[]) AS asked (name)"
+            " WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.name = asked.name AND e.disabled_at IS NOT NULL)",
             (sequence, change.at, list(self.endpoints)),
         )
 
