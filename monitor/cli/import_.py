@@ -33,7 +33,7 @@ Examples:
   driftwarden import answers.csv.gz --map prompt=query --map response=answer \\
       --map output_tokens=answer_token --map "tenant='acme'" --start 2025-03-01T00:00:00Z
   driftwarden import log.jsonl --map prompt=messages.-1.content --map response=reply \\
-      --map time=created --where env=prod --to http --url http://localhost:8000
+      --map time=created --where env=prod --to http --url http://localhost:8321
   driftwarden import responses.jsonl --join sources.jsonl:source_id \\
       --map prompt=source_info.question --map context=source_info.passages --map auto
   driftwarden import june.parquet --set build=june --shuffle 7 --limit 5000 --rate 200
@@ -263,7 +263,7 @@ def reported(summary: Summary, sink: Sink) -> bool:
 @click.option("--timezone", metavar="NAME", help="Zone of times that name none, such as UTC or Europe/Paris.")
 @click.option("--time-format", metavar="PATTERN", help="How times are written, as in strptime.")
 @click.option("--to", type=click.Choice(["kafka", "http"]), default="kafka", show_default=True)
-@click.option("--url", default="http://127.0.0.1:8000", show_default=True, help="The sidecar, for --to http.")
+@click.option("--url", default="http://127.0.0.1:8321", show_default=True, help="The sidecar, for --to http.")
 @click.option("--api-key", envvar="DRIFTWARDEN_API_KEY", help="Bearer token for --to http.", show_envvar=True)
 @click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="At most this many traces per second.")
 @click.option("--errors", type=click.Path(dir_okay=False, path_type=Path), help="Write rows that fail here (JSONL).")
