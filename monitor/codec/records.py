@@ -88,9 +88,11 @@ def decode(record: Record, now: datetime, limits: Limits) -> Decoded | Reject:
         return Reject(record, "too_large", f"record: at most {limits.record_bytes} bytes, got {record.size}")
     value = record.value
     try:
+        value.decode()  # a decoder passes over fields it does not know, whatever their bytes
         if len(value) > limits.field_characters or b"\\u0000" in value:
             value = storable(value, limits)
         trace = trace_decoder.decode(value)
+        body = stored_body(value, trace)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return not_a_trace(record, error)
     if not known_version(trace.schema_version):
@@ -101,7 +103,7 @@ def decode(record: Record, now: datetime, limits: Limits) -> Decoded | Reject:
     if not earliest <= trace.time <= latest:
         message = f"time: expected {earliest:%Y-%m-%dT%H:%MZ} to {latest:%Y-%m-%dT%H:%MZ}, got {trace.time.isoformat()}"
         return Reject(record, "time_out_of_range", message)
-    return Decoded(record, with_context(trace, record), stored_body(value, trace), {})
+    return Decoded(record, with_context(trace, record), body, {})
 
 
 def with_context(trace: Trace, record: Record) -> Trace:

@@ -43,11 +43,12 @@ def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row | N
     found: list[Row | None] = [None] * len(embeddings)
     for (encoding, dim), places in kinds.items():
         stored = np.frombuffer(b"".join([data[i] for i in places]), DTYPES[encoding]).reshape(-1, dim)
-        with np.errstate(invalid="ignore"):  # a NaN of a producer is rejected by its reader, not warned of here
+        # A NaN of a producer, or a scale beyond float32, makes no row; it is not warned of here.
+        with np.errstate(invalid="ignore", over="ignore"):
             values = stored.astype(np.float32)
-        if encoding == "i8_b64":
-            scale = [embeddings[i].scale for i in places]
-            values *= np.array([1 / 127 if s is None else s for s in scale], np.float32)[:, None]
+            if encoding == "i8_b64":
+                scale = [embeddings[i].scale for i in places]
+                values *= np.array([1 / 127 if s is None else s for s in scale], np.float32)[:, None]
         sound: list[bool] = np.isfinite(values).all(axis=1).tolist()  # type: ignore[assignment]
         for place, row, finite in zip(places, values, sound, strict=True):
             if finite:
