@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from statistics import median_low
 from typing import Any
 
 from monitor.model.alert import Alert, Change
@@ -78,7 +79,8 @@ def merged(changes: Sequence[Change]) -> list[Change]:
 
 
 def onset_of(drifting: Sequence[Verdict]) -> datetime:
-    return min(verdict.onset or verdict.pane for verdict in drifting)
+    """The onset in the middle, the earlier of two: one of many signals may have been leaning long before the change."""
+    return median_low(verdict.onset or verdict.pane for verdict in drifting)
 
 
 def evidence(drifting: Sequence[Verdict]) -> dict[str, Any]:
