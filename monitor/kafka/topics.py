@@ -66,6 +66,12 @@ def partition_count(config: KafkaConfig) -> int:
     return count
 
 
+def remove(config: KafkaConfig) -> None:
+    """Delete both topics with all they hold; one that is not there is fine."""
+    with _admin(config) as admin:
+        admin.delete_topics([config.topic, config.dead_letter_topic], raise_errors=False)
+
+
 @contextmanager
 def _admin(config: KafkaConfig) -> Iterator[Any]:
     admin, _ = opened(KafkaAdminClient, config)
