@@ -11,6 +11,7 @@ from monitor.model.decoded import Decoded
 from monitor.ports import Embedder
 
 Rows = NDArray[np.float32]
+FLOAT16_MAX = 65504.0
 
 
 def space_of(name: str, dimension: int, fingerprint: str | None = None) -> str:
@@ -25,7 +26,8 @@ def carried(traces: Sequence[Decoded], target: str, name: str, dimension: int) -
         vector = item.vectors.get(target)
         if vector is not None and vector.fits(name, dimension):
             found[place] = vector.values
-    return found
+    # As they are stored, so that live and stored traces agree; beyond it, features are no numbers any more.
+    return np.clip(found, -FLOAT16_MAX, FLOAT16_MAX)
 
 
 def encoded(rows: Rows, texts: Sequence[str], embedder: Embedder) -> Rows:
