@@ -51,16 +51,16 @@ def test_scores_stand_in_the_rows_and_in_the_columns() -> None:
 
 def test_what_a_score_says_of_a_trace() -> None:
     cited, plain, declined = TOY.score(
-        decoded([line(1, **CITED), line(2), line(3, response="I'm sorry, but I don't know the answer to that.")])
+        decoded([line(1, **CITED), line(2), line(3, response="I can't help with that.")])
     ).scores
 
     assert cited["uncertainty.mean_nll"].value == pytest.approx(1 - np.exp(-0.4))
     assert cited["grounding.lexical"].status == "ok"
     assert cited["grounding.lexical"].value == pytest.approx(0, abs=0.2)
-    assert cited["abstention"].value == pytest.approx(0, abs=0.2)
+    assert cited["abstention"].value == plain["abstention"].value == 0.0
     assert (plain["uncertainty.mean_nll"].status, plain["uncertainty.mean_nll"].value) == ("insufficient_input", None)
     assert plain["grounding.lexical"].status == "insufficient_input"
-    assert declined["abstention"].value == pytest.approx(1, abs=0.3)
+    assert (declined["abstention"].value, declined["grounding.lexical"].status) == (1.0, "abstained")
 
 
 def test_a_trace_is_scored_the_same_alone_and_in_a_batch() -> None:
