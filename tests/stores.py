@@ -38,7 +38,7 @@ START = datetime(2090, 5, 1, 12, tzinfo=UTC)
 PANE = timedelta(minutes=1)
 FIRST, SECOND = Partition("llm.traces.v1", 0), Partition("llm.traces.v1", 1)
 WATCHED = ((), ("build",), ("tenant",))
-LIMITS = Limits()
+LIMITS = Limits(max_lead=timedelta(days=60))
 # Fits no number of Postgres; the codec passes over fields it does not know.
 UNSTORABLE = {"weight": "@1e200000@"}
 

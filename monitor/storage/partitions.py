@@ -10,10 +10,17 @@ from monitor.storage.engine import guarded
 
 TABLES = {"traces": "time", "scores": "time", "panes": "pane", "verdicts": "pane"}
 AHEAD = timedelta(days=3)
+# Any number, the same for all.
+LOCK = 7_310_468
 
 
 def name_of(table: str, day: date) -> str:
     return f"{table}_{day:%Y%m%d}"
+
+
+def wait_for_turn(connection: sa.Connection) -> None:
+    """One process at a time: two that make or drop the same partition would end in an error."""
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
 
 
 def existing(connection: sa.Connection) -> set[str]:
@@ -33,6 +40,7 @@ def ensure(engine: sa.Engine, now: datetime, *, behind: timedelta = timedelta(da
     made = []
     days = [(now - behind + timedelta(days=i)).astimezone(UTC).date() for i in range((behind + AHEAD).days + 1)]
     with guarded(engine), engine.begin() as connection:
+        wait_for_turn(connection)
         have = existing(connection)
         for table, column in TABLES.items():
             for day in days:
@@ -58,6 +66,7 @@ def drop_before(engine: sa.Engine, limit: datetime) -> list[str]:
     dropped = []
     oldest = limit.astimezone(UTC).date()
     with guarded(engine), engine.begin() as connection:
+        wait_for_turn(connection)
         for name in sorted(existing(connection)):
             table, _, day = name.rpartition("_")
             if day.isdigit() and date.fromisoformat(day) < oldest:
