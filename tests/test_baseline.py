@@ -10,8 +10,10 @@ from monitor.errors import Permanent
 from monitor.events import BaselineActivated, Event
 from monitor.model.baseline import Baseline
 from monitor.model.record import Progress
+from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
 from monitor.model.trace import build_of
+from monitor.storage import baselines
 from monitor.watch import Pace
 from tests.stores import (
     FIRST,
@@ -20,12 +22,14 @@ from tests.stores import (
     SECOND,
     START,
     WATCHED,
+    InPostgres,
     Stores,
     adding_up,
     decoded,
     line,
     opened,
     scored,
+    small_baseline,
     unit,
 )
 
@@ -149,6 +153,30 @@ def test_all_traces_after_the_reference_are_in_the_sums_once(stores: Stores) -> 
         assert parts[segment].n == sum(part.sum.n for part in expected if part.segment == segment)
         assert np.allclose(parts[segment].total, added, rtol=1e-12, atol=1e-6)
     assert parts[ALL].n == 60
+
+
+def test_traces_are_added_up_page_by_page(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many a new baseline judges; ties of time, and of time and tenant, fall on both sides of a page's end."""
+    monkeypatch.setattr(baselines, "PAGE", 7)
+    real = InPostgres(database_url)
+    real.traces().positions({FIRST: 0})
+    lines = [line(n, START + timedelta(seconds=n // 10), tenant=f"t{n // 3 % 2}") for n in range(10, 45)]
+    real.traces().commit(unit(lines))
+    sizes: list[int] = []
+
+    def add_up(later: Scored, baseline: Baseline) -> Sequence[PaneSum]:
+        sizes.append(len(later))
+        return adding_up(later, baseline)
+
+    baseline = real.baselines().activate(small_baseline(), add_up)
+    parts = real.watches().parts(baseline, START, START + PANE)
+    real.close()
+    whole = {part.segment: part.sum for part in adding_up(scored(lines), baseline)}
+    assert sizes == [7, 7, 7, 7, 7, 0]
+    assert {segment: total.n for segment, total in parts.items()} == {
+        segment: total.n for segment, total in whole.items()
+    }
+    assert np.allclose(parts[ALL].total, whole[ALL].total)
 
 
 def test_a_late_trace_of_the_time_of_the_reference_is_in_no_sum(stores: Stores) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,13 +21,14 @@ from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
 from monitor.model.signal import KINDS, Column
 from monitor.model.trace import Trace
+from monitor.ports import Key
 from monitor.storage.engine import guarded
 from monitor.storage.panes import add_sums
 
 # The pseudo-partition of sums made for traces that were stored before their baseline was.
 BACKFILL = Partition("backfill", 0)
-# Consumers wait while these are added up, some ten seconds at most.
-LATER_LIMIT = 200_000
+# So many traces are in memory at once while those that a new baseline judges are added up.
+PAGE = 5_000
 
 HISTORY = """
     SELECT t.topic, t.partition, t."offset", t.record, t.prompt_embedding, t.response_embedding, s.signals
@@ -36,6 +37,7 @@ HISTORY = """
     AND (%(since)s::timestamptz IS NULL OR t.time >= %(since)s)
     AND (%(after)s::timestamptz IS NULL OR t.time > %(after)s)
     AND (%(until)s::timestamptz IS NULL OR t.time < %(until)s)
+    AND (%(last)s::timestamptz IS NULL OR (t.time, t.tenant, t.id) > (%(last)s, %(last_tenant)s, %(last_id)s))
     ORDER BY t.time, t.tenant, t.id LIMIT %(limit)s
 """
 
@@ -86,9 +88,14 @@ def partition_states(connection: sa.Connection) -> list[PartitionState]:
     ]
 
 
-def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int) -> Scored:
-    """Stored traces by event time; ``where`` may hold build, since (from), after (later than) and until (before)."""
-    asked = {"build": None, "since": None, "after": None, "until": None, **where, "limit": limit}
+def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int, *, last: Key | None = None) -> Scored:
+    """Stored traces by event time; ``where`` may hold build, since (from), after (later than) and until (before).
+
+    ``last`` is the key of the last trace of the page before.
+    """
+    tenant, name, time = last or ("", "", None)
+    page = {"limit": limit, "last": time, "last_tenant": tenant, "last_id": name}
+    asked = {"build": None, "since": None, "after": None, "until": None, **where, **page}
     rows = connection.exec_driver_sql(HISTORY.replace("t.record", "t.record::text AS record"), asked).all()
     decoder = msgspec.json.Decoder(Trace)
     traces = [
@@ -96,6 +103,17 @@ def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int
         for row in rows
     ]
     return Scored(traces, history_columns(rows), [{} for _ in rows])
+
+
+def pages(connection: sa.Connection, where: Mapping[str, Any]) -> Iterator[Scored]:
+    """All stored traces by event time, the last page being a short one."""
+    last: Key | None = None
+    while True:
+        found = read_history(connection, where, PAGE, last=last)
+        yield found
+        if len(found) < PAGE:
+            return
+        last = found.traces[-1].trace.key
 
 
 def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]]) -> dict[str, Column]:
@@ -158,10 +176,8 @@ class PostgresBaselineStore:
             version = connection.exec_driver_sql("SELECT coalesce(max(version), 0) + 1 FROM baselines").scalar_one()
             named = replace(baseline, version=version)
             self.insert(connection, named)
-            later = read_history(connection, {"after": named.judged_from}, limit=LATER_LIMIT)
-            sums = add_up(later, named)
-            if sums:
-                add_sums(connection, version, sums, Progress(BACKFILL, version, version, version))
+            for number, later in enumerate(pages(connection, {"after": named.judged_from})):
+                add_sums(connection, version, add_up(later, named), Progress(BACKFILL, number, number, number))
             connection.exec_driver_sql("UPDATE offsets SET baseline = %s", (version,))
         self.loaded = named
         return named
