@@ -62,7 +62,7 @@ class Site:
         return [msgspec.json.decode(line) for line in self.call("query", sql, "--format", "json").splitlines()]
 
     def wait_for(self, count: int) -> None:
-        until = time.monotonic() + 400
+        until = time.monotonic() + 200
         while time.monotonic() < until:
             if self.rows("SELECT count(*) AS n FROM v_traces")[0]["n"] == count:
                 return
@@ -71,8 +71,11 @@ class Site:
 
     def wait_until_judged(self, traces: int) -> None:
         """Until the panes of all traffic hold all traces that came after the reference."""
-        until = time.monotonic() + 400
-        sql = "SELECT coalesce(sum(n), 0) AS n FROM (SELECT pane, max(n) AS n FROM v_drift WHERE segment = 'all' GROUP BY pane) p"
+        until = time.monotonic() + 200
+        sql = (
+            "SELECT coalesce(sum(n), 0) AS n FROM"
+            " (SELECT pane, max(n) AS n FROM v_drift WHERE segment = 'all' GROUP BY pane) AS panes"
+        )
         while time.monotonic() < until:
             if float(self.rows(sql)[0]["n"]) >= traces:
                 return
@@ -107,25 +110,37 @@ def brought(site: Site, file: Path, version: str, start: datetime) -> None:
     )  # fmt: skip
 
 
-def run(site: Site, reference: Path, stream: Path, counts: tuple[int, int]) -> tuple[dict[str, int | None], int]:
-    """Traces until each signal drifted, and alerts raised."""
-    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
-    brought(site, reference, "reference", start)
-    site.wait_for(counts[0])
-    builds = site.rows("SELECT build FROM v_builds")
-    site.call("reference", "pin", "--build", str(builds[0]["build"]))
-    brought(site, stream, "now", start + timedelta(days=1))
-    site.wait_for(sum(counts))
-    site.wait_until_judged(counts[1])
+def drifted_after(site: Site, *, since: datetime) -> dict[str, int]:
+    """For each signal that drifted, how many traces had come since ``since`` when it did."""
     found = site.rows(
-        "WITH panes AS (SELECT DISTINCT pane, n FROM v_drift WHERE segment = 'all'),"
+        "WITH panes AS (SELECT DISTINCT pane, n FROM v_drift WHERE segment = 'all'"
+        f" AND pane >= '{since.isoformat()}'::timestamptz - interval '{PANE_S} s'),"
         " seen AS (SELECT pane, sum(n) OVER (ORDER BY pane) AS traces FROM panes)"
         " SELECT signal, min(traces) AS traces FROM v_drift JOIN seen USING (pane)"
         " WHERE segment = 'all' AND drifted GROUP BY signal"
     )
-    after = {str(row["signal"]): int(float(str(row["traces"]))) for row in found}
+    return {str(row["signal"]): int(float(str(row["traces"]))) for row in found}
+
+
+def run(site: Site, reference: Path, stream: Path, counts: tuple[int, int]) -> tuple[dict[str, int | None], int]:
+    """Traces until each signal drifted, and alerts raised."""
+    start = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
+    pinned(site, reference, counts[0], start)
+    then = start + timedelta(days=1)
+    brought(site, stream, "now", then)
+    site.wait_for(sum(counts))
+    site.wait_until_judged(counts[1])
+    after = drifted_after(site, since=then)
     alerts = site.rows("SELECT count(*) AS n FROM v_alerts")[0]["n"]
     return {name: after.get(name) for name in sorted({*SIGNALS, *after})}, int(str(alerts))
+
+
+def pinned(site: Site, reference: Path, count: int, start: datetime) -> None:
+    """Imports a reference and pins its build."""
+    brought(site, reference, "reference", start)
+    site.wait_for(count)
+    builds = site.rows("SELECT build FROM v_builds")
+    site.call("reference", "pin", "--build", str(builds[0]["build"]))
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ import csv
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from decimal import Decimal
 from itertools import chain, islice
 from typing import Any, Literal
 
@@ -24,7 +25,7 @@ def cell(value: Any) -> str:
             return "–"
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
-        case float():
+        case float() | Decimal():
             return f"{value:.4g}"
         case dict() | list():
             return msgspec.json.encode(value).decode()
@@ -54,7 +55,7 @@ def show_json(rows: Iterable[Mapping[str, Any]]) -> int:
 
 
 def show_csv(rows: Iterable[Mapping[str, Any]]) -> int:
-    writer, count = csv.writer(sys.stdout), 0
+    writer, count = csv.writer(sys.stdout, lineterminator="\n"), 0
     for row in rows:
         if not count:
             writer.writerow(row)

@@ -23,10 +23,12 @@ NAMED = {
     ),
     "worst": (
         "The traces with the worst scores",
-        "SELECT s.score, s.value, s.time, s.id, s.build, left(t.prompt, 60) AS prompt,"
-        " left(t.response, 100) AS response"
-        " FROM v_scores AS s JOIN v_traces AS t USING (tenant, id, time) WHERE s.status = 'ok'"
-        " ORDER BY s.value DESC, s.time DESC LIMIT 10",
+        "SELECT score, value, time, id, build, left(prompt, 60) AS prompt, left(response, 100) AS response FROM ("
+        " SELECT s.score, s.value, s.time, s.id, s.build, t.prompt, t.response,"
+        " row_number() OVER (PARTITION BY s.score ORDER BY s.value DESC, s.time DESC) AS place"
+        " FROM v_scores AS s JOIN v_traces AS t USING (tenant, id, time)"
+        " WHERE s.status = 'ok' AND s.score IN ('grounding.lexical', 'uncertainty.mean_nll')) AS ranked"
+        " WHERE place <= 5 ORDER BY score, place",
     ),
     "rejects": (
         "What was set aside, by reason",

@@ -34,10 +34,13 @@ def consume(
 ) -> None:
     """Reads until stopped. Whatever goes wrong, the store says where to go on."""
     emit, clock = pipeline.emit, pipeline.clock
-    seen_at, rejects_wait, failures = clock(), True, 0
+    looked_at = polled_at = seen_at = clock()
+    rejects_wait, failures = True, 0
     while not stopped():
         try:
             place(source, store, pipeline)
+            # What a poll tells of a quiet partition was asked for in the poll before it.
+            looked_at, polled_at = polled_at, clock()
             records = source.poll(POLL_S)
             if records:
                 progress = source.progress(records)
@@ -47,7 +50,7 @@ def consume(
                 rejects_wait = rejects_wait or bool(outcome.rejects)
             if clock() - seen_at >= SEEN_EVERY:
                 seen_at = clock()
-                store.seen(source.idle(), seen_at)
+                store.seen(source.idle(), looked_at)
             if rejects_wait:
                 rejects_wait = forward(store, dead_letters, clock)
             if failures:

@@ -138,7 +138,7 @@ class PostgresTraceStore:
         with guarded(self.engine), self.engine.begin() as connection:
             for step in sorted(progress, key=lambda step: (step.partition.topic, step.partition.number)):
                 connection.exec_driver_sql(
-                    'UPDATE offsets SET seen_at = %s, "end" = greatest("end", %s)'
+                    'UPDATE offsets SET seen_at = greatest(seen_at, %s), "end" = greatest("end", %s)'
                     " WHERE topic = %s AND partition = %s AND next = %s",
                     (at, step.end, step.partition.topic, step.partition.number, step.next),
                 )
