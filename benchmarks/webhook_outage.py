@@ -29,9 +29,9 @@ from standardwebhooks import Webhook
 
 from monitor.dev import postgres
 from monitor.model.alert import Alert, Change
+from monitor.storage.alerts import write_change
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
-from monitor.storage.watches import PostgresWatchStore
 
 SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 NAME = "pager"
@@ -79,15 +79,14 @@ def raise_alerts(url: str, count: int) -> None:
     """Alerts of ``count`` segments that fire and then resolve, written by the store as the judge does."""
     engine = connect(url)
     migrate(engine)
-    store = PostgresWatchStore(engine, endpoints=[NAME])
     now = datetime.now(UTC)
     with engine.begin() as connection:
         for i in range(count):
             labels = {"kind": "drift", "segment": f"tenant=t{i}"}
             alert = Alert(f"alert_{i}", labels, "firing", now, now, "response.tokens 60 → 120", ["response.tokens"], {})
-            store.write_change(connection, Change("alert.firing", alert, now))
+            write_change(connection, Change("alert.firing", alert, now), [NAME])
             over = replace(alert, status="resolved", resolved_at=now)
-            store.write_change(connection, Change("alert.resolved", over, now))
+            write_change(connection, Change("alert.resolved", over, now), [NAME])
     engine.dispose()
 
 

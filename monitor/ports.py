@@ -15,7 +15,7 @@ from detectors.base import Sum
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline
-from monitor.model.record import Partition, PartitionState, Progress, Record, Reject, StoredReject
+from monitor.model.record import Gap, Partition, PartitionState, Progress, Record, Reject, StoredReject
 from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
@@ -140,6 +140,26 @@ class WatchStore(Protocol):
 
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         """Within the claim's transaction: panes judged, verdicts, alert transitions and outbox rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestTurn:
+    """The state of reading, under lock: gaps nobody was told of, and what is open about it."""
+
+    partitions: Sequence[PartitionState]
+    gaps: Sequence[Gap]
+    stalled: Alert | None
+    acknowledged_gaps: Sequence[Alert]
+
+
+class IngestStore(Protocol):
+    """What is known of reading, for alerts about it."""
+
+    def turn(self) -> AbstractContextManager[IngestTurn | None]:
+        """The state, held till the end of the block; None while another process has it."""
+
+    def tell(self, turn: IngestTurn, changes: Sequence[Change]) -> None:
+        """Within the turn: alert transitions, their messages, and the turn's gaps as told."""
 
 
 class BaselineStore(Protocol):

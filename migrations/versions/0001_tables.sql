@@ -108,6 +108,7 @@ CREATE TABLE offset_gaps (
     first_missing bigint NOT NULL,
     resumed_at_offset bigint NOT NULL,
     noticed_at timestamptz NOT NULL,
+    told boolean NOT NULL DEFAULT false,
     PRIMARY KEY (topic, partition, first_missing)
 );
 

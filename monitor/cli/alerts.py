@@ -56,6 +56,6 @@ def acknowledged(alert: str) -> None:
     """Acknowledge a firing alert: someone is on it. It still resolves by itself."""
     from monitor import wiring
 
-    if not wiring.watch_store().acknowledge(alert, wiring.clock()):
+    if not wiring.acknowledge(alert):
         raise Permanent(f"alert {alert!r}: no firing alert has this id")
     click.echo(f"{alert} acknowledged")

@@ -11,6 +11,10 @@ from typing import Any, Literal
 Status = Literal["firing", "acknowledged", "resolved"]
 Happening = Literal["alert.firing", "alert.updated", "alert.resolved"]
 
+# The alert of a partition that nobody reads, one for all; and the kind of one of records that were gone unread.
+STALLED = {"kind": "ingest_stalled", "segment": "all"}
+OFFSET_GAP = "offset_gap"
+
 
 def fingerprint(labels: Mapping[str, str]) -> str:
     """The same labels give the same fingerprint; ids and figures never enter it.

@@ -87,6 +87,16 @@ class PartitionState:
     seen_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Offsets ``first`` to before ``resumed`` that the log no longer held when they were to be read."""
+
+    partition: Partition
+    first: int
+    resumed: int
+    noticed_at: datetime
+
+
 def span(records: Sequence[Record], ends: Mapping[Partition, int], firsts: Mapping[Partition, int]) -> list[Progress]:
     """The progress that storing ``records`` makes; offsets may have gaps, so ``first`` is the position held before."""
     last: dict[Partition, int] = {}

@@ -154,8 +154,10 @@ class PostgresTraceStore:
             )
             if moved.rowcount == 1:
                 connection.exec_driver_sql(
-                    "INSERT INTO offset_gaps VALUES (%s, %s, %s, %s, %s) ON CONFLICT (topic, partition, first_missing)"
-                    " DO UPDATE SET resumed_at_offset = excluded.resumed_at_offset, noticed_at = excluded.noticed_at",
+                    "INSERT INTO offset_gaps (topic, partition, first_missing, resumed_at_offset, noticed_at)"
+                    " VALUES (%s, %s, %s, %s, %s) ON CONFLICT (topic, partition, first_missing)"
+                    " DO UPDATE SET resumed_at_offset = excluded.resumed_at_offset, noticed_at = excluded.noticed_at,"
+                    " told = false",
                     (partition.topic, partition.number, expected, earliest, at),
                 )
 

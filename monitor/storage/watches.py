@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,14 +11,14 @@ import sqlalchemy as sa
 
 from detectors import wire
 from detectors.base import Sum
-from monitor.codec import alert_message
-from monitor.model.alert import Alert, Change, fingerprint
+from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
 from monitor.model.record import PartitionState
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim
 from monitor.storage import panes
+from monitor.storage.alerts import open_alert, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
 from monitor.storage.rows import copy_rows
@@ -116,28 +115,10 @@ class PostgresWatchStore:
             return panes.parts(connection, baseline.version, since, until)
 
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
-        with guarded(self.engine):
-            connection = self.held or self.engine.connect()
-            row = connection.exec_driver_sql(
-                "SELECT * FROM alerts WHERE fingerprint = %s AND status <> 'resolved'", (fingerprint(labels),)
-            ).one_or_none()
-            if self.held is None:
-                connection.close()
-        return None if row is None else stored_alert(row)
-
-    def acknowledge(self, alert: str, at: datetime) -> bool:
-        """Marks a firing alert as seen by someone; False where no firing alert has this id."""
-        with guarded(self.engine), self.engine.begin() as connection:
-            row = connection.exec_driver_sql(
-                "UPDATE alerts SET status = 'acknowledged' WHERE id = %s AND status = 'firing' RETURNING summary",
-                (alert,),
-            ).one_or_none()
-            if row is not None:
-                connection.exec_driver_sql(
-                    "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
-                    (alert, at, "alert.acknowledged", row.summary),
-                )
-        return row is not None
+        if self.held is not None:
+            return open_alert(self.held, labels)
+        with guarded(self.engine), self.engine.connect() as connection:
+            return open_alert(connection, labels)
 
     def judged(self, baseline: Baseline) -> dict[Segment, dict[datetime, Sum]]:
         """All judged panes of a baseline that are still kept."""
@@ -160,38 +141,7 @@ class PostgresWatchStore:
         )
         copy_rows(connection, "verdicts", VERDICT_COLUMNS, map(verdict_row, verdicts))
         for change in changes:
-            self.write_change(connection, change)
-
-    def write_change(self, connection: sa.Connection, change: Change) -> None:
-        alert = change.alert
-        connection.exec_driver_sql(
-            "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, onset = excluded.onset,"
-            " resolved_at = excluded.resolved_at, summary = excluded.summary, signals = excluded.signals,"
-            " evidence = excluded.evidence",
-            (alert.id, alert.fingerprint, Json(encode(alert.labels)), alert.status, alert.onset, alert.fired_at,
-             alert.resolved_at, alert.summary, list(alert.signals), Json(encode(alert.evidence)), alert.inhibited_by),
-        )  # fmt: skip
-        connection.exec_driver_sql(
-            "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
-            (alert.id, change.at, change.happening, alert.summary),
-        )
-        if change.notify and self.endpoints:
-            self.post(connection, change)
-
-    def post(self, connection: sa.Connection, change: Change) -> None:
-        """The message of a transition, once, and its delivery to each endpoint that is not disabled."""
-        sequence = connection.exec_driver_sql(
-            "INSERT INTO outbox (id, alert, fingerprint, payload, created_at) VALUES (%s, %s, %s, %s, %s)"
-            " RETURNING sequence",
-            (f"msg_{uuid.uuid4().hex}", change.alert.id, change.alert.fingerprint, alert_message(change), change.at),
-        ).scalar_one()
-        connection.exec_driver_sql(
-            "INSERT INTO deliveries (sequence, endpoint, next_attempt_at)"
-            " SELECT %s, asked.name, %s FROM unnest(%s::text[]) AS asked (name)"
-            " WHERE NOT EXISTS (SELECT FROM endpoints e WHERE e.name = asked.name AND e.disabled_at IS NOT NULL)",
-            (sequence, change.at, list(self.endpoints)),
-        )
+            write_change(connection, change, self.endpoints)
 
 
 def verdict_row(verdict: Verdict) -> tuple[object, ...]:
@@ -201,18 +151,3 @@ def verdict_row(verdict: Verdict) -> tuple[object, ...]:
         effect.reference, effect.now, verdict.log_e, verdict.log_threshold, verdict.drifted, verdict.onset,
         Json(encode(verdict.shares)),
     )  # fmt: skip
-
-
-def stored_alert(row: sa.Row[tuple[object, ...]]) -> Alert:
-    return Alert(
-        id=row.id,
-        labels=row.labels,
-        status=row.status,
-        onset=row.onset,
-        fired_at=row.fired_at,
-        summary=row.summary,
-        signals=tuple(row.signals),
-        evidence=row.evidence,
-        inhibited_by=row.inhibited_by,
-        resolved_at=row.resolved_at,
-    )

@@ -1,6 +1,7 @@
 """The one place that knows everyone: settings in, running roles out."""
 
 from monitor.wiring.parts import (
+    acknowledge,
     baseline_store,
     clock,
     embedder,
@@ -18,6 +19,7 @@ from monitor.wiring.parts import (
 from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run_role
 
 __all__ = [
-    "ROLES", "Stop", "baseline_store", "clock", "embedder", "engine", "json_logs", "kafka", "learner", "outbox",
-    "prepare", "reader", "ready_for", "reject_store", "run_role", "settings", "sink", "test_message", "watch_store",
+    "ROLES", "Stop", "acknowledge", "baseline_store", "clock", "embedder", "engine", "json_logs", "kafka", "learner",
+    "outbox", "prepare", "reader", "ready_for", "reject_store", "run_role", "settings", "sink", "test_message",
+    "watch_store",
 ]  # fmt: skip

@@ -22,6 +22,7 @@ from monitor.pipeline import Pipeline
 from monitor.ports import Embedder, Emit, Sink
 from monitor.scoring import Scorer, add_up, space_of
 from monitor.settings import Settings, load_settings
+from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect
 from monitor.storage.migrate import require
@@ -151,6 +152,11 @@ def baseline_store() -> PostgresBaselineStore:
 
 def reject_store() -> PostgresRejects:
     return PostgresRejects(engine(settings()))
+
+
+def acknowledge(alert: str) -> bool:
+    """Marks a firing alert as seen by someone; False where no firing alert has this id."""
+    return alerts.acknowledge(engine(settings()), alert, clock())
 
 
 def outbox() -> PostgresOutbox:

@@ -17,11 +17,13 @@ import sqlalchemy as sa
 
 from monitor.errors import DriftwardenError
 from monitor.events import Started, Stopped
-from monitor.judging import Judge, run_judge
+from monitor.ingestion import IngestWatch
+from monitor.judging import Judge, new_id, run_judge
 from monitor.outbox import notify
 from monitor.pipeline import consume
 from monitor.settings import Settings
 from monitor.storage import partitions
+from monitor.storage.ingest import PostgresIngestStore
 from monitor.storage.migrate import migrate, require
 from monitor.storage.outbox import PostgresOutbox
 from monitor.storage.reader import PostgresReader
@@ -83,14 +85,23 @@ def run_consume(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
 def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     database = engine(found)
     names = [endpoint.name for endpoint in found.webhook.endpoints]
+    pace = found.drift.pace()
     store = PostgresWatchStore(database, endpoints=names)
-    judge = Judge(store, pace=found.drift.pace(), budget=found.drift.budget(), clock=clock, emit=telemetry.emit)
+    judge = Judge(store, pace=pace, budget=found.drift.budget(), clock=clock, emit=telemetry.emit)
     learning = learner(found, database, telemetry.emit)
+    reading = IngestWatch(
+        PostgresIngestStore(database, endpoints=names),
+        stalled_after=pace.stalled_after,
+        clock=clock,
+        emit=telemetry.emit,
+        new_id=new_id,
+    )
     keep = Maintenance(database, found.database.retention_days)
     telemetry.emit(Started("judge", f"at most {found.drift.false_alarms:g} false alarms in 30 days"))
 
     def between() -> None:
         keep()
+        reading.tick()
         learning.learn()
 
     run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
