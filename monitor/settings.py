@@ -199,6 +199,8 @@ def known(name: str) -> bool:
 
 def told(problem: Any) -> str:
     path = "__".join(str(part) for part in problem["loc"]).upper()
+    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        return f"{PREFIX}{path}: there is no such setting"
     message = problem["msg"].removeprefix("Value error, ")
     found = problem.get("input")
     shown = (

@@ -121,7 +121,8 @@ MALFORMED: Mapping[str, Malformed] = {
     "not UTF-8": Malformed("not_json", lambda fields: changed(prompt_text="@@")(fields).replace(b"@@", b"\xff\xfe")),
     "not UTF-8, unknown field": Malformed("unstorable", with_raw(b'"\xff\xfe"')),
     "number too large": Malformed("unstorable", with_raw(b"1e400000")),
-    "lone surrogate": Malformed("unstorable", with_raw(b'"\\ud800"')),
+    "lone surrogate": Malformed("not_json", with_raw(b'"\\ud800 and text"')),
+    "count too large": Malformed("wrong_type", changed(usage={"output_tokens": msgspec.Raw(b"9" * 400)})),
     "nested too deep": Malformed("not_json", with_raw(b"[" * 100_000 + b"]" * 100_000)),
     "too large": Malformed("too_large", changed(prompt_text="x" * LARGE_BYTES)),
 }
