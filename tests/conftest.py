@@ -17,6 +17,8 @@ import pytest
 from monitor.dev import kafka as kafka_service
 from monitor.dev import postgres as postgres_service
 from monitor.dev.processes import ServiceError
+from monitor.storage.engine import connect
+from monitor.storage.migrate import migrate
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -64,6 +66,17 @@ def postgres_url(service_folder: Path) -> Iterator[str]:
 def database_url(postgres_url: str) -> Iterator[str]:
     """A fresh, empty database, dropped after the test whatever is still connected."""
     url = postgres_service.create_database(postgres_url, f"test_{uuid4().hex}")
+    yield url
+    postgres_service.drop_database(url)
+
+
+@pytest.fixture(scope="session")
+def migrated_url(postgres_url: str) -> Iterator[str]:
+    """One database with our tables for the session; a test that asks for it leaves them empty."""
+    url = postgres_service.create_database(postgres_url, f"test_{uuid4().hex}")
+    engine = connect(url)
+    migrate(engine)
+    engine.dispose()
     yield url
     postgres_service.drop_database(url)
 

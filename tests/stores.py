@@ -29,7 +29,7 @@ from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
 from monitor.storage.panes import judged as judged_panes
 from monitor.storage.traces import PostgresTraceStore
-from monitor.storage.watches import PostgresWatchStore, stored_alert
+from monitor.storage.watches import PostgresWatchStore
 from monitor.testing.database import MemoryDatabase
 from monitor.testing.stores import MemoryBaselineStore, MemoryTraceStore, MemoryWatchStore
 
@@ -217,11 +217,14 @@ class InPostgres:
 
     def alerts(self) -> list[Alert]:
         return [
-            stored_alert(row)
+            Alert(
+                row.id, row.labels, row.status, row.onset, row.fired_at, row.summary, tuple(row.signals), row.evidence,
+                row.inhibited_by, row.resolved_at,
+            )
             for row in self.rows(
                 "SELECT a.* FROM alerts AS a ORDER BY (SELECT min(e.id) FROM alert_events AS e WHERE e.alert = a.id)"
             )
-        ]
+        ]  # fmt: skip
 
     def happenings(self) -> list[str]:
         return [row.happening for row in self.rows("SELECT happening FROM alert_events ORDER BY id")]
@@ -244,6 +247,15 @@ class InPostgres:
         found = self.rows("SELECT * FROM offset_gaps ORDER BY noticed_at, first_missing")
         return [(Partition(row.topic, row.partition), row.first_missing, row.resumed_at_offset) for row in found]
 
+    def empty(self) -> None:
+        """Leaves tables without rows, and their counters at one."""
+        with self.engine.begin() as connection:
+            found = connection.exec_driver_sql(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'driftwarden_version'"
+            )
+            tables = ", ".join(row.tablename for row in found)
+            connection.exec_driver_sql(f"TRUNCATE {tables} RESTART IDENTITY")
+
     def close(self) -> None:
         self.engine.dispose()
 
@@ -257,6 +269,7 @@ def opened(request: pytest.FixtureRequest) -> Iterator[Stores]:
     if request.param == "memory":
         yield InMemory()
         return
-    real = InPostgres(request.getfixturevalue("database_url"))
+    real = InPostgres(request.getfixturevalue("migrated_url"))
     yield real
+    real.empty()
     real.close()

@@ -182,7 +182,8 @@ def pane_sums(baseline: Baseline, means: list[float], *, size: int = 60, seed: i
 
 
 def judged(baseline: Baseline, totals: list[Sum], *, alarm_at: float = 1e4) -> tuple[Watch, list[Verdict]]:
-    watch, verdicts = Watch(ALL, 1), []
+    watch = Watch(ALL, 1)
+    verdicts: list[Verdict] = []
     for number, total in enumerate(totals):
         step = advance(watch, baseline, START + number * PANE, total, alarm_at)
         watch = step.watch

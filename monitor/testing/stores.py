@@ -117,7 +117,8 @@ class MemoryTraceStore:
             for step in progress:
                 offset = self.database.offsets.get(step.partition)
                 if offset is not None and offset.state.next == step.next:
-                    offset.state = replace(offset.state, seen_at=at, end=max(offset.state.end, step.end))
+                    seen_at, end = max(offset.state.seen_at, at), max(offset.state.end, step.end)
+                    offset.state = replace(offset.state, seen_at=seen_at, end=end)
 
     def waiting_rejects(self, limit: int) -> Sequence[StoredReject]:
         with self.database.lock:

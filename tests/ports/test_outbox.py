@@ -13,7 +13,6 @@ import pytest
 from monitor.model.alert import Delivered, Message, Outcome, Refused, Retry
 from monitor.ports import Outbox
 from monitor.storage.engine import connect
-from monitor.storage.migrate import migrate
 from monitor.storage.outbox import PostgresOutbox
 from monitor.testing.outbox import MemoryOutbox
 
@@ -41,8 +40,7 @@ def memory(_request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
 
 @contextmanager
 def postgres(request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
-    engine = connect(request.getfixturevalue("database_url"))
-    migrate(engine)
+    engine = connect(request.getfixturevalue("migrated_url"))
     with engine.begin() as connection:
         connection.exec_driver_sql(
             "INSERT INTO alerts VALUES ('a', 'f', '{}', 'firing', now(), now(), NULL, '', '{}', '{}', NULL)"
@@ -61,6 +59,8 @@ def postgres(request: pytest.FixtureRequest) -> Iterator[OutboxCase]:
             )
 
     yield OutboxCase(PostgresOutbox(engine), PostgresOutbox(engine), put)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("TRUNCATE outbox, alerts, alert_events, deliveries, endpoints")
     engine.dispose()
 
 

@@ -213,7 +213,7 @@ def test_looking_at_a_partition_notes_when_and_where_its_log_ends(stores: Stores
     store.commit(unit([line(1)]))
     at = START + timedelta(seconds=20)
     store.seen([Progress(FIRST, 1, 1, 5), Progress(SECOND, 3, 3, 9)], at)
-    store.seen([Progress(FIRST, 1, 1, 4)], at)
+    store.seen([Progress(FIRST, 1, 1, 4)], at - timedelta(seconds=1))
 
     first, second = state(stores), state(stores, SECOND)
     assert (first.next, first.end, first.data_at, first.seen_at) == (1, 5, START, at)
