@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -36,7 +36,13 @@ class Janitor:
     def hired() -> Janitor:
         """In a session of its own, so that Ctrl-C does not end it before its work is done."""
         command = [sys.executable, "-m", "monitor.demo.janitor"]
-        return Janitor(subprocess.Popen(command, stdin=subprocess.PIPE, text=True, start_new_session=True))
+        # Who reads our output through a pipe must not wait for a janitor that was told to stay.
+        quiet = subprocess.DEVNULL
+        return Janitor(
+            subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, text=True, start_new_session=True
+            )
+        )
 
     def told(self, kind: Kind, value: object = "") -> None:
         """Note a chore; ``keep`` puts all off until the janitor gets SIGTERM."""
@@ -61,26 +67,31 @@ def main() -> None:
     chores = [line.rstrip("\n").partition(" ") for line in sys.stdin]
     if any(kind == "keep" for kind, _, _ in chores):
         signal.sigwait({signal.SIGTERM, signal.SIGINT})
-    # What was made last goes first, as it stands on the rest.
-    work((kind, value) for kind, _, value in reversed(chores))
+    work((kind, value) for kind, _, value in chores)
 
 
 def work(chores: Iterable[tuple[str, str]]) -> None:
-    for kind, value in chores:
-        match kind:
-            case "group":
-                end_group(int(value))
-            case "database":
-                from monitor.demo.places import drop_database  # noqa: PLC0415  heavy, and seldom needed
+    """Does all chores, whatever fails: what was made last goes first, as it stands on the rest."""
+    with ExitStack() as stack:
+        for kind, value in chores:
+            stack.callback(do, kind, value)
 
-                drop_database(value)
-            case "topic":
-                from monitor.demo.places import remove_topic  # noqa: PLC0415
 
-                remove_topic(value, os.environ)
-            case "folder":
-                services.down(Path(value))
-                shutil.rmtree(value, ignore_errors=True)
+def do(kind: str, value: str) -> None:
+    match kind:
+        case "group":
+            end_group(int(value))
+        case "database":
+            from monitor.demo.places import drop_database  # noqa: PLC0415  heavy, and seldom needed
+
+            drop_database(value)
+        case "topic":
+            from monitor.demo.places import remove_topic  # noqa: PLC0415
+
+            remove_topic(value, os.environ)
+        case "folder":
+            services.down(Path(value))
+            shutil.rmtree(value, ignore_errors=True)
 
 
 def end_group(group: int) -> None:

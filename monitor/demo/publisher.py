@@ -41,8 +41,8 @@ class Publisher:
                     return
                 for trace in self.traces[first : first + TOGETHER]:
                     self.sink.send(trace.id.encode(), msgspec.json.encode(trace), HEADERS)
-                self.sink.flush()
                 self.published = min(first + TOGETHER, len(self.traces))
+                self.sink.flush()
         except DriftwardenError as error:
             self.failure = error
 

@@ -25,7 +25,7 @@ MINUTES = PANE // timedelta(minutes=1)
 POLL_S = 0.4
 STILL_S = 2.0
 STALLED_S = 120.0
-ONSET_PANES = 3
+ONSET_PANES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,10 +172,12 @@ def conclude(plan: Plan, stage: Stage, outcome: Outcome, screen: Screen) -> None
     for question in findings.questions(plan.bad):
         screen.answer(question.text, question.runnable, list(stage.reader.rows(question.sql, question.parameters)))
     screen.say("")
-    screen.say(
-        "Go on: `driftwarden dev up` and `driftwarden run` start your own site, `driftwarden import` brings past"
-    )
-    screen.say("traces, `driftwarden query --help` lists views and questions; README.md has the rest.")
+    screen.say("Go on:", "bold")
+    screen.say("  driftwarden dev up, driftwarden run    a Postgres, a Kafka and a sidecar of your own")
+    screen.say("  driftwarden import FILE                past prompts and answers of your own")
+    screen.say("  driftwarden query --help               the views, and questions by name")
+    screen.say("  README.md                              how to connect your service, and all the rest")
+    screen.say("")
 
 
 def kept(stage: Stage, screen: Screen) -> None:
