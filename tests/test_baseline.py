@@ -9,10 +9,10 @@ from monitor.baseline import SEGMENT_MINIMUM, Learner, Learning
 from monitor.errors import Permanent
 from monitor.events import BaselineActivated, Event
 from monitor.model.baseline import Baseline
+from monitor.model.build import build_of
 from monitor.model.record import Progress
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.model.trace import build_of
 from monitor.storage import baselines
 from monitor.watch import Pace
 from tests.stores import (

@@ -11,9 +11,9 @@ from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, Event, PanesJudged
 from monitor.judging import Budget, Judge, replay, run_judge
 from monitor.model.baseline import Baseline
+from monitor.model.build import build_of
 from monitor.model.record import PartitionState, Progress
 from monitor.model.segment import Segment
-from monitor.model.trace import build_of
 from monitor.pipeline import Pipeline
 from monitor.ports import WatchStore
 from monitor.testing.database import MemoryDatabase

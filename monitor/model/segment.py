@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monitor.model.trace import Trace, build_of
+from monitor.model.build import build_of
+from monitor.model.trace import Trace
 
 LABELS = ("build", "model", "prompt_template", "tenant", "environment", "service")
 

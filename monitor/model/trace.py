@@ -5,10 +5,8 @@ Durations are seconds, instants aware UTC, log-probabilities nats. Fields a prod
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
@@ -308,27 +306,3 @@ def prompt_of(trace: Trace) -> str:
 def response_of(trace: Trace) -> str:
     """What was answered: the first output message."""
     return parts_text(trace.output_messages[0].parts) if trace.output_messages else ""
-
-
-def build_of(trace: Trace) -> str:
-    """The deployment that answered, as ``name:precision-hash``: what builds are compared by.
-
-    The hash covers name, revision, version, precision, quantization, adapter and prompt template.
-    """
-    try:
-        return cached_build(trace.model, trace.prompt_template)
-    except TypeError:  # a producer's ``pruning`` may be of any shape, and not hashable
-        return build_name(trace.model, trace.prompt_template)
-
-
-def build_name(model: Model, template: PromptTemplate | None) -> str:
-    identity = (
-        model.name, model.revision, model.version, model.precision, model.quantization, model.adapter,
-        model.pruning, model.distilled_from, template,
-    )  # fmt: skip
-    digest = hashlib.blake2b(repr(identity).encode("utf-8", "surrogatepass"), digest_size=3).hexdigest()
-    return f"{model.name}:{model.precision}-{digest}" if model.precision else f"{model.name}:{digest}"
-
-
-# Few builds answer many traces.
-cached_build = lru_cache(maxsize=1024)(build_name)

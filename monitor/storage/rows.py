@@ -15,11 +15,11 @@ import sqlalchemy as sa
 
 from detectors.score import Score
 from monitor.codec import pack_float16
+from monitor.model.build import build_of
 from monitor.model.record import Partition
 from monitor.model.scored import Scored, Unit
 from monitor.model.segment import label_value
 from monitor.model.signal import KINDS, Column
-from monitor.model.trace import build_of
 from monitor.storage.engine import Json
 
 TRACE_COLUMNS = {

@@ -14,12 +14,12 @@ from detectors.base import Sum
 from monitor.errors import Permanent
 from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
+from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, PartitionState, Record, StoredReject
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
 from monitor.model.signal import KINDS, Column
-from monitor.model.trace import build_of
 from monitor.model.verdict import Verdict
 from monitor.ports import Clock, Key
 from monitor.watch import Watch

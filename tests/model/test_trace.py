@@ -3,7 +3,8 @@ from datetime import UTC, datetime, timedelta
 import msgspec
 import pytest
 
-from monitor.model.trace import Trace, build_of, prompt_of, response_of
+from monitor.model.build import build_of
+from monitor.model.trace import Trace, prompt_of, response_of
 
 LEAST = {
     "id": "t1",

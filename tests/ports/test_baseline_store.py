@@ -10,9 +10,9 @@ import pytest
 from detectors.reference import fit
 from monitor.errors import Stale
 from monitor.model.baseline import Baseline
+from monitor.model.build import build_of
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.model.trace import build_of
 from tests.stores import (
     FIRST,
     KINDS_OF_STORES,

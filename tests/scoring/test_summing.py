@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.base import Sum, summarise
+from monitor.model.build import build_of
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.model.trace import build_of
 from monitor.scoring import add_up
 from tests.stores import PANE, START, WATCHED, adding_up, line, scored, small_baseline
 
