@@ -137,8 +137,8 @@ def questions(build: str) -> tuple[Question, ...]:
         Question(
             "What drifted, and since when?",
             "SELECT signal, min(onset) AS since, min(pane) AS alarmed,\n"
-            "    (array_agg(reference_value ORDER BY pane DESC))[1] AS reference,\n"
-            "    (array_agg(current_value ORDER BY pane DESC))[1] AS now\n"
+            "    round(max(reference_value)::numeric, 3) AS reference,\n"
+            "    round((sum(current_value * n) / sum(n))::numeric, 3) AS now\n"
             "FROM v_drift WHERE drifted AND segment = 'all' GROUP BY signal ORDER BY alarmed, max(evidence) DESC",
             {},
         ),
