@@ -7,7 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 
 import msgspec
+import psycopg
 import sqlalchemy as sa
+from sqlalchemy.exc import DBAPIError
 
 from detectors import wire
 from detectors.base import Sum
@@ -81,11 +83,16 @@ class PostgresWatchStore:
         self, connection: sa.Connection, baseline: Baseline, segment: Segment, closed: datetime
     ) -> Claim | None:
         key = (baseline.version, str(segment))
-        row = connection.exec_driver_sql(
-            "SELECT nullif(judged_until, '-infinity') AS judged_until, state, recent FROM watches"
-            " WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED",
-            key,
-        ).one_or_none()
+        try:
+            row = connection.exec_driver_sql(
+                "SELECT nullif(judged_until, '-infinity') AS judged_until, state, recent FROM watches"
+                " WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED",
+                key,
+            ).one_or_none()
+        except DBAPIError as error:
+            if isinstance(error.orig, psycopg.errors.SerializationFailure):
+                return None  # another judge was done with it between our snapshot and our lock
+            raise
         if row is None:
             return None
         due = panes.open_panes(connection, baseline.version, segment, closed)

@@ -24,7 +24,7 @@ from tests.stores import (
     small_baseline,
     told,
     unit,
-)  # fmt: skip
+)
 
 
 @pytest.fixture(params=KINDS_OF_STORES)

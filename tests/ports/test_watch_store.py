@@ -1,6 +1,5 @@
 """What every watch store keeps, the fake and the real one alike."""
 
-import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -20,7 +19,6 @@ from tests.stores import (
     PANE,
     SECOND,
     START,
-    InPostgres,
     Stores,
     line,
     no_sums,
@@ -40,10 +38,15 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
         yield found
 
 
-@pytest.fixture
-def baseline(stores: Stores) -> Baseline:
+def begun(stores: Stores) -> Baseline:
+    """A baseline in force, and two partitions to read."""
     stores.traces().positions({FIRST: 0, SECOND: 0})
     return stores.baselines().activate(small_baseline(), no_sums)
+
+
+@pytest.fixture
+def baseline(stores: Stores) -> Baseline:
+    return begun(stores)
 
 
 def add(stores: Stores, baseline: Baseline, numbers: range, *, first: int) -> None:
@@ -54,10 +57,7 @@ def add(stores: Stores, baseline: Baseline, numbers: range, *, first: int) -> No
 
 def verdict(segment: Segment, pane: datetime) -> Verdict:
     effect = Effect("psi", 0.5, 99.5, 120.0, 0.25, 0.0, 0.0)
-    return Verdict(
-        segment, "response.tokens", 1, pane, 3.0, effect, 12.5, 11.0, drifted=False, onset=None,
-        shares={},
-    )  # fmt: skip
+    return Verdict(segment, "response.tokens", 1, pane, 3.0, effect, 12.5, 11.0, drifted=False, onset=None, shares={})
 
 
 def alert(name: str = "alert_1", *, segment: Segment = ALL, inhibited_by: str | None = None) -> Alert:
@@ -272,36 +272,3 @@ def test_panes_of_another_baseline_are_not_due(stores: Stores, baseline: Baselin
         assert claim is None
     assert store.parts(following, START, LATER) == {}
     assert ALL in store.ready(baseline, LATER)
-
-
-def test_a_disabled_endpoint_gets_no_message_and_the_others_do(database_url: str) -> None:
-    real = InPostgres(database_url)
-    real.traces().positions({FIRST: 0})
-    made = real.baselines().activate(small_baseline(), no_sums)
-    with real.engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO endpoints VALUES ('gone', now(), 'HTTP 410')")
-    add(real, made, range(1), first=0)
-    judge(real.watches("gone", "pager"), made, Change("alert.firing", alert(), LATER))
-
-    posted = real.posted()
-    real.close()
-    assert posted == [("alert.firing", "all", "pager")]
-
-
-def test_of_many_judges_at_once_one_gets_each_pane(database_url: str) -> None:
-    real = InPostgres(database_url)
-    real.traces().positions({FIRST: 0})
-    made = real.baselines().activate(small_baseline(), no_sums)
-    add(real, made, range(5), first=0)
-    claims: list[Claim | None] = []
-    threads = [threading.Thread(target=lambda: claims.append(judge(real.watches(), made))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-
-    kept = [total.n for total in real.judged(made)[ALL].values()]
-    real.close()
-    assert len(claims) == 4
-    assert sum(claim is not None for claim in claims) == 1
-    assert kept == [1.0] * 5
