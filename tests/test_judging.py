@@ -34,7 +34,7 @@ from tests.stores import (
     line,
     opened,
     records,
-)  # fmt: skip
+)
 
 PER_PANE = 100
 REFERENCE, CHANGED, BACK, END = 10, 15, 24, 60  # panes
