@@ -17,8 +17,8 @@ NAMED = {
     "drift": (
         "What drifted, when, and how strongly",
         "SELECT segment, signal, min(onset) AS onset, min(pane) AS alarmed, max(evidence) AS evidence,"
-        " (array_agg(reference_value ORDER BY pane DESC))[1] AS reference,"
-        " (array_agg(current_value ORDER BY pane DESC))[1] AS now FROM v_drift WHERE drifted"
+        " avg(reference_value) AS reference, sum(current_value * n) / sum(n) AS while_drifted"
+        " FROM v_drift WHERE drifted"
         " GROUP BY segment, signal ORDER BY alarmed, evidence DESC",
     ),
     "worst": (
