@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,8 @@ def opened(kind: Callable[..., Any], config: KafkaConfig, **options: Any) -> tup
         Transient: no broker answers within ``connect_timeout_s``.
         Permanent: a broker answers and will not have us.
     """
+    # While a broker is away it logs errors several times a second; our own errors and events say it once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     # A constructor that fails leaves its I/O thread and sockets open and gives no handle to them, so we keep one.
     networks: list[Any] = []
 

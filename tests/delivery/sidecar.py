@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ class Sidecar:
             "DRIFTWARDEN_KAFKA__DEAD_LETTER_TOPIC": f"{self.topic}.dlq",
             "DRIFTWARDEN_KAFKA__GROUP_ID": self.topic,
             "DRIFTWARDEN_KAFKA__CONNECT_TIMEOUT_S": "5",
+            "PYTHONFAULTHANDLER": "1",  # a process that hangs is asked by SIGABRT where it stands
             "DRIFTWARDEN_EMBEDDING__SOURCE": "trace",
             "DRIFTWARDEN_EMBEDDING__NAME": MODEL,
             "DRIFTWARDEN_EMBEDDING__DIMENSION": str(DIMENSION),
@@ -97,7 +99,9 @@ class Running:
             if self.process.poll() is not None:
                 raise AssertionError(f"waiting for {what}, it ended with {self.process.returncode}: {self.said()}")
             if time.monotonic() > end_at:
-                raise AssertionError(f"no {what} within {deadline_s} s: {self.said()[-3_000:]}")
+                self.process.send_signal(signal.SIGABRT)
+                self.process.wait(30)
+                raise AssertionError(f"no {what} within {deadline_s} s: {self.said()[-6_000:]}")
             time.sleep(POLL_S)
 
     def stop(self) -> int:
