@@ -180,7 +180,7 @@ def test_a_store_that_is_away_is_waited_for_and_nothing_is_lost() -> None:
     loop.write(range(10))
     loop.consume(lambda: bool(loop.happened(Back)), rounds=20_000)
 
-    assert loop.happened(Away) == [Away("store", "the database is away", 1.0)]
+    assert loop.happened(Away) == [Away("database or broker", "the database is away", 1.0)]
     assert sorted(ids(stores)) == sorted(f"t{n}" for n in range(10))
 
 
