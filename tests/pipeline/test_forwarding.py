@@ -8,7 +8,7 @@ from monitor.events import Away, Back, Event
 from monitor.pipeline.forwarding import AGAIN_AFTER, Forwarding
 from monitor.testing.sources import MemoryDeadLetters
 from tests.pipeline.support import ingest, pipeline
-from tests.stores import START, InMemory
+from tests.stores import FIRST, START, InMemory
 
 
 def test_a_dead_letter_topic_that_is_away_is_tried_again_after_a_while_and_gets_each_reject_once() -> None:
@@ -16,6 +16,7 @@ def test_a_dead_letter_topic_that_is_away_is_tried_again_after_a_while_and_gets_
     now, events = [START], list[Event]()
     letters = MemoryDeadLetters()
     letters.away = True
+    stores.traces().positions({FIRST: 0})
     ingest(pipeline(stores.traces()), [b"{", b"[]"])
     forwarding = Forwarding(stores.traces(), letters, clock=lambda: now[0], emit=events.append)
 
