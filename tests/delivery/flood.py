@@ -63,7 +63,7 @@ class Flood:
 
 def records(count: Count, start: datetime) -> list[Sent]:
     """All records in an order of their own."""
-    traffic, order = Traffic(start), random.Random(5)  # noqa: S311 - an order, no secret
+    traffic, order = Traffic(start), random.Random(5)
     kinds = sorted(set(MALFORMED) - {"too large"})
     bad = ["too large"] * TOO_LARGE + [kinds[i % len(kinds)] for i in range(count.bad - TOO_LARGE)]
     good = [traffic.with_nul(number) if number < WITH_NUL else traffic.good(number) for number in range(count.good)]

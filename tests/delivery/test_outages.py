@@ -1,4 +1,4 @@
-"""What is away is waited for; what is wrong is told in one sentence, with the exit code that says "do not start again"."""
+"""What is away is waited for; what is wrong is told in one sentence, with the exit code that means: not again."""
 
 from __future__ import annotations
 

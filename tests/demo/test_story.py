@@ -8,7 +8,7 @@ import pytest
 from monitor.demo.findings import Alert, Progress, questions
 from monitor.demo.receiver import Arrival
 from monitor.demo.story import PANE, Outcome, Plan, missing
-from monitor.model.trace import build_of
+from monitor.model.build import build_of
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
