@@ -132,7 +132,8 @@ class Fleet:
                     process.send_signal(signal.SIGCONT)
                     slot.stage, slot.since = "woken", time.monotonic()
             case "woken":
-                noticed = any(note.what in ("fenced", "store away") for note in notes)
+                # It goes on with its transaction first, so what it notes first is what became of that.
+                noticed = any(note.what in ("fenced", "away") for note in notes)
                 uncompared = not self.orders.compare_and_set and time.monotonic() - slot.since > UNNOTICED_S
                 if noticed or uncompared:
                     process.terminate()

@@ -119,7 +119,7 @@ MALFORMED: Mapping[str, Malformed] = {
     "unknown version": Malformed("unknown_schema_version", changed(schema_version="2.0")),
     "empty": Malformed("empty", lambda _fields: b""),
     "not UTF-8": Malformed("not_json", lambda fields: changed(prompt_text="@@")(fields).replace(b"@@", b"\xff\xfe")),
-    "not UTF-8, unknown field": Malformed("unstorable", with_raw(b'"\xff\xfe"')),
+    "not UTF-8, unknown field": Malformed("not_json", with_raw(b'"\xff\xfe"')),
     "number too large": Malformed("unstorable", with_raw(b"1e400000")),
     "lone surrogate": Malformed("not_json", with_raw(b'"\\ud800 and text"')),
     "count too large": Malformed("wrong_type", changed(usage={"output_tokens": msgspec.Raw(b"9" * 400)})),

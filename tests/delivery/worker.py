@@ -117,7 +117,7 @@ class Fate:
             case OwnershipLost(reason=reason):
                 self.note("fenced", reason)
             case Away(what=what, reason=reason):
-                self.note(f"{what} away", reason)
+                self.note("away", f"{what}: {reason}")
             case _:
                 pass
 
