@@ -214,6 +214,7 @@ CREATE TABLE rejects (
     reason text NOT NULL,
     message text NOT NULL,
     headers jsonb NOT NULL,
+    key bytea,
     value bytea NOT NULL,
     forwarded_at timestamptz,
     replayed_at timestamptz

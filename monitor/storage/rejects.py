@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from monitor.model.record import Partition, Record, Reject, StoredReject
 from monitor.storage.engine import guarded
 
-COLUMNS = 'id, topic, partition, "offset", reason, message, headers, value'
+COLUMNS = 'id, topic, partition, "offset", reason, message, headers, key, value'
 PAGE = 100
 
 
 def stored_reject(row: sa.Row[tuple[object, ...]]) -> StoredReject:
     headers = {name: value.encode("latin-1") for name, value in row.headers.items()}
-    record = Record(Partition(row.topic, row.partition), row.offset, bytes(row.value), headers)
+    key = None if row.key is None else bytes(row.key)
+    record = Record(Partition(row.topic, row.partition), row.offset, bytes(row.value), headers, key)
     return StoredReject(row.id, Reject(record, row.reason, row.message))
 
 

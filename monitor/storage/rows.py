@@ -31,7 +31,7 @@ TRACE_COLUMNS = {
 SCORE_COLUMNS = {"time": "timestamptz", "tenant": "text", "id": "text", "signals": "jsonb", "scores": "jsonb"}
 REJECT_COLUMNS = {
     "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8", "reason": "text",
-    "message": "text", "headers": "jsonb", "value": "bytea",
+    "message": "text", "headers": "jsonb", "key": "bytea", "value": "bytea",
 }  # fmt: skip
 
 encode = msgspec.json.Encoder().encode
@@ -128,7 +128,7 @@ def copy_rejects(connection: sa.Connection, unit: Unit) -> None:
             (
                 unit.received_at, reject.record.partition.topic, reject.record.partition.number, reject.record.offset,
                 reject.reason, reject.message[:2000].replace("\0", "\ufffd"),
-                Json(encode(printable(reject.record.headers))), reject.record.value,
+                Json(encode(printable(reject.record.headers))), reject.record.key, reject.record.value,
             )
             for reject in unit.rejects
         ),

@@ -35,7 +35,8 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
 
 def reject(offset: int, partition: Partition = FIRST) -> Reject:
     headers = {"traceparent": b"00-1", "raw": bytes(range(256)).replace(b"\0", b"")}
-    return Reject(Record(partition, offset, b"\x00\xff not json", headers), "not_json", "a NUL \0 in the words")
+    record = Record(partition, offset, b"\x00\xff not json", headers, key=b"\x00k" if offset else None)
+    return Reject(record, "not_json", "a NUL \0 in the words")
 
 
 def state(stores: Stores, partition: Partition = FIRST) -> PartitionState:
