@@ -1,27 +1,23 @@
-"""How well the lexical scores tell hallucinated answers, and how fast: ``python -m benchmarks.scores_lexical``.
+"""Groundedness on the question answering part of RAGTruth (arXiv 2401.00396), and the speed of the lexical scores.
 
-Reads the question answering part of RAGTruth (arXiv 2401.00396) from DRIFTWARDEN_SHARED_DATA or ``../shared/data``.
 Nothing is fitted here. A row of answer length stands beside every figure, because length alone tells much.
 """
 
+from __future__ import annotations
+
 import gzip
 import json
-import os
 import re
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
-from scipy.stats import rankdata
 
+from benchmarks.scores.metrics import Array, Flags, auroc, auroc_within
 from detectors import abstention, grounding
 from detectors.score import Score
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +28,14 @@ class Corpus:
     passages: list[list[str]]
     questions: list[str]
     models: list[str]
-    hallucinated: npt.NDArray[np.bool_]
+    hallucinated: Flags
 
 
-def read_ragtruth(folder: Path) -> Corpus:
-    """The answers of ``ragtruth_qa``, in the order of the file."""
-    with gzip.open(folder / "source_qa_train.jsonl.gz", "rt") as lines:
+def read_ragtruth(answers: Path, told: Path) -> Corpus:
+    """The answers, in the order of the file, with what their sources say."""
+    with gzip.open(told, "rt") as lines:
         sources = {row["source_id"]: row["source_info"] for row in map(json.loads, lines)}
-    with gzip.open(folder / "response_qa_train.jsonl.gz", "rt") as lines:
+    with gzip.open(answers, "rt") as lines:
         rows = [json.loads(line) for line in lines]
     context = {
         name: [passage for passage in re.split(r"passage \d+:", source["passages"]) if passage.strip()]
@@ -52,22 +48,6 @@ def read_ragtruth(folder: Path) -> Corpus:
         models=[row["model"] for row in rows],
         hallucinated=np.array([bool(row["labels"]) for row in rows]),
     )
-
-
-def auroc(values: Array, positive: npt.NDArray[np.bool_]) -> float:
-    """Chance that a positive row scores above a negative one, ties counting half."""
-    ranks = rankdata(values)
-    hits = int(positive.sum())
-    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / (hits * (len(values) - hits)))
-
-
-def auroc_within(values: Array, positive: npt.NDArray[np.bool_], lengths: Array) -> float:
-    """AUROC inside quintiles of length, weighted by the pairs each compares."""
-    quintile = np.digitize(lengths, np.quantile(lengths, [0.2, 0.4, 0.6, 0.8]))
-    parts = [quintile == part for part in range(5)]
-    pairs = np.array([float(positive[part].sum()) * float((~positive[part]).sum()) for part in parts])
-    each = np.array([auroc(values[part], positive[part]) for part in parts])
-    return float((pairs * each).sum() / pairs.sum())
 
 
 def novel_words(corpus: Corpus) -> Array:
@@ -117,18 +97,8 @@ def report_speed(answers: list[str]) -> None:
         print(f"{cue.__name__}: {(time.perf_counter() - began) / len(texts) * 1e6:.1f} µs per text (budget 15 µs)")
 
 
-def main() -> int:
-    """Print every figure; 1 where the data is absent."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("DRIFTWARDEN_SHARED_DATA", default)) / "ragtruth_qa"
-    if not folder.is_dir():
-        print(f"no data at {folder}: set DRIFTWARDEN_SHARED_DATA", file=sys.stderr)
-        return 1
-    corpus = read_ragtruth(folder)
+def report(files: Sequence[Path]) -> None:
+    """Print every figure."""
+    corpus = read_ragtruth(*files)
     report_ragtruth(corpus)
     report_speed(corpus.answers)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
