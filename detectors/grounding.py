@@ -9,15 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from detectors import words
 from detectors.abstention import abstention
 from detectors.score import Score, Span, abstained, insufficient, ok
 from detectors.sentences import split
+from detectors.stems import EMPTY, WORD, Stems
 
-# Numbers whole ("1,250.5"), Chinese and Japanese by character, all else by word.
-_WORD = re.compile(
-    r"\d+(?:[.,]\d+)*|[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:['’][^\W\d_]+)?"
-)
 # What points into the context or numbers a list is no number of the claim: "(Passage 2)", "[1]", "3." at a line start.
 _POINTER = re.compile(
     r"\(?\b(?:passages?|sources?|documents?|context|steps?) {0,2}#?\d+"
@@ -25,8 +21,6 @@ _POINTER = re.compile(
     r"|\[\d{1,3}\]|^[ \t]{0,8}\d{1,3}[.)](?=\s)",
     re.IGNORECASE | re.MULTILINE,
 )
-_STEM = 6
-
 # A novel number or name weighs three novel words.
 _SPECIFIC = 3.0
 # Doubtful mass at which the value is one half is ln 2 / _RATE.
@@ -87,7 +81,7 @@ def lexical(
     """
     asked = questions if questions is not None else [""] * len(answers)
     refusals = abstention(answers) if declined is None else declined
-    stems = _Stems()
+    stems = Stems()
     return [
         _lexical(answer, passages, question, stems) if refusal.value != 1.0 else abstained("the answer only declines")
         for answer, passages, question, refusal in zip(answers, contexts, asked, refusals, strict=True)
@@ -96,10 +90,10 @@ def lexical(
 
 def claims(answer: str, passages: Sequence[str], question: str = "") -> list[Claim]:
     """The sentences of an answer that have words, each compared with all passages."""
-    return _claims(answer, passages, question, _Stems())
+    return _claims(answer, passages, question, Stems())
 
 
-def _lexical(answer: str, passages: Sequence[str], question: str, stems: "_Stems") -> Score:
+def _lexical(answer: str, passages: Sequence[str], question: str, stems: Stems) -> Score:
     if not answer.strip():
         return insufficient("empty answer")
     if not any(passage.strip() for passage in passages):
@@ -111,26 +105,26 @@ def _lexical(answer: str, passages: Sequence[str], question: str, stems: "_Stems
     return ok(-math.expm1(-_RATE * doubt), tuple(span for claim in found for span in claim.novel))
 
 
-def _claims(answer: str, passages: Sequence[str], question: str, stems: "_Stems") -> list[Claim]:
-    held = {stems[word] for word in _WORD.findall(question)}
+def _claims(answer: str, passages: Sequence[str], question: str, stems: Stems) -> list[Claim]:
+    held = {stems[word] for word in WORD.findall(question)}
     pairs: set[tuple[str, str]] = set()
     for passage in passages:
-        read = [stems[word] for word in _WORD.findall(passage)]
+        read = [stems[word] for word in WORD.findall(passage)]
         held.update(read)
         pairs.update(pairwise(read))
     masked = _POINTER.sub(lambda pointer: " " * len(pointer.group()), answer)
-    return [_claim(masked, span, (held, pairs), stems) for span in split(answer) if _WORD.search(masked, *span)]
+    return [_claim(masked, span, (held, pairs), stems) for span in split(answer) if WORD.search(masked, *span)]
 
 
-def _claim(text: str, span: Span, context: tuple[set[str], set[tuple[str, str]]], stems: "_Stems") -> Claim:
+def _claim(text: str, span: Span, context: tuple[set[str], set[tuple[str, str]]], stems: Stems) -> Claim:
     held, pairs = context
-    matches = list(_WORD.finditer(text, *span))
+    matches = list(WORD.finditer(text, *span))
     read = [stems[match.group()] for match in matches]
     shared = [pair in pairs for pair in pairwise(read)]
     novel: list[Span] = []
     content, unpaired, mass = 0, 0, 0.0
     for at, (stem, left, right) in enumerate(zip(read, [False, *shared], [*shared, False], strict=True)):
-        if stem in _EMPTY:
+        if stem in EMPTY:
             continue
         content += 1
         unpaired += not (left or right)
@@ -149,33 +143,3 @@ def _longest(shared: Sequence[bool]) -> int:
         run = run + 1 if hit else 0
         best = max(best, run)
     return best + 1 if best else 0
-
-
-class _Stems(dict[str, str]):
-    """Stems of the words seen so far in a batch: a word is stemmed once."""
-
-    def __missing__(self, word: str) -> str:
-        stem = self[word] = _stem(word)
-        return stem
-
-
-def _stem(word: str) -> str:
-    """Lower case, without a common English ending, at most six letters; a number without thousands separators.
-
-    >>> [_stem(word) for word in ("Carries", "carrying", "organizations", "1,250", "eight")]
-    ['carr', 'carr', 'organi', '1250', '8']
-    """
-    if word[0].isdigit():
-        return word.replace(",", "")
-    folded = word.lower().replace("’", "'").removesuffix("'s")
-    if numeral := words.NUMERALS.get(folded):
-        return numeral
-    for size in range(min(6, len(folded) - 3), 0, -1):
-        if folded[-size:] in words.SUFFIXES:
-            folded = folded[:-size]
-            break
-    return (folded[:-1] if len(folded) > 3 and folded[-1] in "eyi" else folded)[:_STEM]
-
-
-# Content words are all but these. Numbers stay content.
-_EMPTY = frozenset(_stem(word) for word in words.GRAMMAR | words.SELF_REFERENCE)
