@@ -1,0 +1,1 @@
+"""How often the drift engine cries wolf and how soon it finds a change, beside an offline oracle and the peers."""

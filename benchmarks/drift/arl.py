@@ -1,0 +1,69 @@
+"""Achieved over target mean run length without a change, for every law and kind of traffic, over many references."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from benchmarks.drift import ours, runlength
+from benchmarks.drift.laws import Law
+from benchmarks.drift.results import Plan, Report, Row
+from benchmarks.drift.streams import REFERENCE, blocks, sample
+from benchmarks.drift.traffic import KINDS, Traffic
+
+PANE = 16
+TARGETS = (100.0, 300.0, 1_000.0)  # panes
+
+
+def measure(laws: Sequence[Law], plan: Plan, report: Report) -> list[Row]:
+    """A row per law, kind of traffic and target."""
+    rows = []
+    for number, law in enumerate(laws):
+        for kind, traffic in enumerate(KINDS):
+            panes = plan.panes if law.kind != "vector" else plan.panes // 2
+            tasks = nulls(law, traffic, references=plan.references, panes=panes, seed=(1, number, kind))
+            thresholds = [ours.log_threshold(target) for target in TARGETS]
+            counts = runlength.alarms(tasks, thresholds)
+            made = [
+                _row(law, traffic, target, panes, counts[:, column].tolist()) for column, target in enumerate(TARGETS)
+            ]
+            rows += made
+            report(f"{law.name}, {traffic.name}: " + ", ".join(f"{row['ratio']:.2g}" for row in made))
+    return rows
+
+
+def nulls(law: Law, traffic: Traffic, *, references: int, panes: int, seed: tuple[int, ...]) -> list[ours.Task]:
+    """A monitor of each of many references, and panes of the same law."""
+    tasks = []
+    for number in range(references):
+        reference = sample(law, traffic, REFERENCE, seed=(*seed, number, 0))
+        fitted = ours.fit(reference, law.kind, pane=PANE, seed=number)
+        folded: list[ours.Pane] = []
+        for block in blocks(law, traffic, seed=(*seed, number, 1)):
+            folded += ours.fold(fitted, block, pane=PANE)
+            if len(folded) >= panes:
+                break
+        tasks.append(ours.Task(fitted, folded[:panes]))
+    return tasks
+
+
+def _row(law: Law, traffic: Traffic, target: float, panes: int, alarms: list[int]) -> Row:
+    """The pooled ratio with its interval, and the quantiles over references.
+
+    A reference without an alarm counts as infinite, and is shown as more than ``panes / target``.
+    """
+    pooled = runlength.RunLength(panes * len(alarms), sum(alarms))
+    each = np.array([runlength.RunLength(panes, count).mean for count in alarms]) / target
+    low, middle, high = (float(np.quantile(each, q, method="inverted_cdf")) for q in (0.1, 0.5, 0.9))
+    return {
+        "law": law.name,
+        "traffic": traffic.name,
+        "target": target,
+        "references": len(alarms),
+        "panes": panes,
+        "alarms": sum(alarms),
+        "ratio": pooled.mean / target,
+        "interval": [bound / target for bound in pooled.interval],
+        "quantiles": [low, middle, high],
+    }
