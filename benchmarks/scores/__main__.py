@@ -30,6 +30,7 @@ class Part:
 
 PARTS = (
     Part("ragtruth", "RESPONSES SOURCES: groundedness on RAGTruth", ("ragtruth_qa/response_*", "ragtruth_qa/source_*")),
+    Part("sac3", "FILE …: consistency on SAC3", ("sac3/*",)),
 )
 
 
