@@ -6,6 +6,10 @@ from detectors import words
 
 # Numbers whole ("1,250.5"), Chinese and Japanese by character, all else by word.
 WORD = re.compile(r"\d+(?:[.,]\d+)*|[\u3040-\u30ff\u3400-\u9fff]|[^\W\d_\u3040-\u30ff\u3400-\u9fff]+(?:['’][^\W\d_]+)?")
+# Scripts that set no space between words.
+UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]")
+# Words of any script as a tokenizer's counts are compared with: what spaces part, and each character of those scripts.
+UNIT = re.compile(rf"{UNSPACED.pattern}|[^\s{UNSPACED.pattern[1:]}+")
 LENGTH = 6
 
 

@@ -1,123 +1,106 @@
-"""Uncertainty of an answer from the log-probabilities of its tokens.
+"""Uncertainty of an answer, from what its model thought of the tokens it wrote.
 
-All functions take one array of natural log-probabilities per trace, ragged, and work on the whole batch at once. The
-value of a trace does not depend on the others of its batch, to the last bit.
+Each score takes per-token numbers of a whole batch. Where the sentences of an answer are known, the score rests on the
+worst of them and names its span: a wrong statement shows at its first tokens, which a mean over the answer washes out.
 """
+
+from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from detectors.base import Array
-from detectors.score import Score, failed, insufficient, ok
+from detectors.columns import Columns, columns, peaks, worst_means
+from detectors.score import Score, failed, insufficient
+from detectors.tokens import Sentences
 
-Indices = NDArray[np.intp]
+# A mean surprisal above this (perplexity 400) over this many tokens is no model's opinion of its own answer: raw logits
+# of one sign. Sampled text has about the entropy of its model, 0-3 nats; a uniform choice among 32,000 tokens has 10.
+_IMPLAUSIBLE = 6.0
+_ENOUGH = 8
+# The product over more tokens than this is 0 for every answer.
+MSP_TOKENS = 32
 
-# Rounding of a producer's softmax can leave a log-probability this far above zero.
-_ROUNDING = 1e-6
-# Without sentence boundaries: windows about as long as a sentence, each token in two of them.
-_WINDOW = 32
-_HOP = 16
+
+def surprisals(logprobs: Sequence[Sequence[float] | Array]) -> Columns:
+    """−ℓ per token (nats) from natural log-probabilities after log-softmax; what cannot be some is an error.
+
+    >>> [complaint.reason for complaint in surprisals([[-1.0, 12.5]]).complaints]
+    ['log-probabilities must be finite and ≤ 0; got 12.5 at token 1: raw logits?']
+    """
+    arrays = [np.asarray(row, dtype=np.float64).ravel() for row in logprobs]
+    found = columns([-row for row in arrays], name="log-probabilities")
+    told = [
+        complaint if complaint is None or complaint.status != "error" else failed(_complaint(row))
+        for row, complaint in zip(arrays, found.complaints, strict=True)
+    ]
+    found = Columns(told, found.flat, found.lengths)
+    means = found.means()
+    odd = np.flatnonzero((means > _IMPLAUSIBLE) & (found.lengths >= _ENOUGH)).tolist()
+    return found.refusing([found.kept[i] for i in odd], [_implausible(means[i], found.lengths[i]) for i in odd])
 
 
-def mean_nll(logprobs: Sequence[Array]) -> list[Score]:
+def mean_nll(found: Columns) -> list[Score]:
     """1 − exp(mean ℓ): one minus the geometric mean of the token probabilities.
 
-    >>> [score.value for score in mean_nll([np.log([0.5, 0.5]), np.log([1.0])])]
+    >>> [score.value for score in mean_nll(surprisals([np.log([0.5, 0.5]), np.log([1.0])]))]
     [0.5, 0.0]
     """
-    checked, flat, lengths = _checked(logprobs)
-    if not flat.size:
-        return [score for score in checked if score is not None]
-    starts = np.cumsum(lengths) - lengths
-    means = np.add.reduceat(flat, starts) / lengths
-    return _fill(checked, -np.expm1(-means))
+    return found.scores(-np.expm1(-found.means()))
 
 
-def peak(logprobs: Sequence[Array], *, boundaries: Sequence[Sequence[int] | None] | None = None) -> list[Score]:
-    """1 − exp(−x), x the largest peak of surprisal (−ℓ, nats) among the sentences of the answer.
+def peak(found: Columns, sentences: Sequence[Sentences | None]) -> list[Score]:
+    """1 − exp(−x), x the largest peak of surprisal (nats) among the sentences; see ``columns.peaks``.
 
-    The peak of a sentence is the mean of its 95 % quantile (linear interpolation) and of the average of its largest
-    tenth of tokens (at least one). A wrong span shows at its first token, which a mean over the answer washes out.
-
-    Args:
-        boundaries: per trace, the index of the first token of each sentence; indices out of range are ignored. None
-            takes windows of 32 tokens that overlap by half.
-
-    >>> round(peak([np.log([1.0, 1.0, 0.25])])[0].value, 4)
+    >>> round(peak(surprisals([np.log([1.0, 1.0, 0.25])]), [None])[0].value, 4)
     0.7321
     """
-    checked, flat, lengths = _checked(logprobs)
-    if not flat.size:
-        return [score for score in checked if score is not None]
-    kept = [row for row, score in enumerate(checked) if score is None]
-    firsts: list[Indices] = []
-    lasts: list[Indices] = []
-    offset = 0
-    for row, length in zip(kept, lengths.tolist(), strict=True):
-        own = boundaries[row] if boundaries is not None else None
-        first, last = _windows(length) if own is None else _sentences(own, length)
-        firsts.append(first + offset)
-        lasts.append(last + offset)
-        offset += length
-    peaks = _peaks(flat, np.concatenate(firsts), np.concatenate(lasts))
-    counts = np.array([len(first) for first in firsts])
-    return _fill(checked, -np.expm1(-np.maximum.reduceat(peaks, np.cumsum(counts) - counts)))
+    values, spans = peaks(found, sentences)
+    return found.scores(-np.expm1(-values), spans)
 
 
-def _peaks(surprisal: Array, first: Indices, last: Indices) -> Array:
-    """The peak of each stretch ``surprisal[first:last]``, stretches may overlap; shape ``(stretches,)``."""
-    sizes = last - first
-    ends = np.cumsum(sizes)
-    starts = ends - sizes
-    owner = np.repeat(np.arange(len(sizes)), sizes)
-    values = surprisal[np.arange(ends[-1]) - starts[owner] + first[owner]]
-    values = values[np.lexsort((values, owner))]
-    rank = 0.95 * (sizes - 1)
-    below = np.floor(rank).astype(np.intp)
-    low = values[starts + below]
-    high = values[np.minimum(starts + below + 1, ends - 1)]
-    quantile = low + (rank - below) * (high - low)
-    worst = -(-sizes // 10)
-    # Every other slot of reduceat is a stretch's tail; the sentinel lets the last one end at the end.
-    cuts = np.stack([ends - worst, ends], axis=1).ravel()
-    tails = np.add.reduceat(np.append(values, 0.0), cuts)[::2] / worst
-    peaks: Array = (quantile + tails) / 2
-    return peaks
+def msp(found: Columns) -> list[Score]:
+    """1 − exp(Σ ℓ): one minus the probability of the whole answer, for answers of at most 32 tokens.
+
+    >>> [score.value for score in msp(surprisals([np.log([0.5, 0.5])]))]
+    [0.75]
+    """
+    long = np.flatnonzero(found.lengths > MSP_TOKENS).tolist()
+    told = [
+        insufficient(f"the probability of an answer of more than {MSP_TOKENS} tokens is 0; got {found.lengths[i]}")
+        for i in long
+    ]
+    short = found.refusing([found.kept[i] for i in long], told) if long else found
+    return short.scores(-np.expm1(-short.means() * short.lengths))
 
 
-def _windows(length: int) -> tuple[Indices, Indices]:
-    first = np.arange(0, max(length - _HOP, 1), _HOP)
-    return first, np.minimum(first + _WINDOW, length)
+def entropy(found: Columns, sentences: Sequence[Sentences | None]) -> list[Score]:
+    """1 − exp(−(h + x)/2), h the mean entropy of the tokens (nats) and x its largest peak among the sentences.
+
+    >>> round(entropy(columns([[0.0, 0.0, 1.5]], name="entropies"), [None])[0].value, 4)
+    0.6181
+    """
+    values, spans = peaks(found, sentences)
+    return found.scores(-np.expm1(-(values + found.means()) / 2), spans)
 
 
-def _sentences(starts: Sequence[int], length: int) -> tuple[Indices, Indices]:
-    inner = sorted({start for start in starts if 0 < start < length})
-    return np.array([0, *inner], dtype=np.intp), np.array([*inner, length], dtype=np.intp)
+def tail(found: Columns, sentences: Sequence[Sentences | None]) -> list[Score]:
+    """The mean mass outside the top-k, in the worst sentence."""
+    return found.scores(*worst_means(found, sentences))
 
 
-def _checked(logprobs: Sequence[Array]) -> tuple[list[Score | None], Array, Indices]:
-    """Why a trace has no value (else None); the surprisals of the rest, one after another; and their lengths."""
-    rows = [np.asarray(row, dtype=np.float64).ravel() for row in logprobs]
-    flat = np.concatenate(rows) if rows else np.empty(0)
-    checked: list[Score | None] = [None if len(row) else insufficient("no log-probabilities") for row in rows]
-    ends = np.cumsum([len(row) for row in rows])
-    wrong = np.flatnonzero(~np.isfinite(flat) | (flat > _ROUNDING))
-    for row, at in zip(*np.unique(np.searchsorted(ends, wrong, side="right"), return_index=True), strict=True):
-        token = int(wrong[at] - ends[row] + len(rows[row]))
-        checked[row] = failed(_complaint(float(flat[wrong[at]]), token))
-    good = [row for row, score in zip(rows, checked, strict=True) if score is None]
-    kept = flat if len(good) == len(rows) else np.concatenate([*good, np.empty(0)])
-    return checked, np.maximum(-kept, 0.0), np.array([len(row) for row in good], dtype=np.intp)
+def margin(found: Columns, sentences: Sequence[Sentences | None]) -> list[Score]:
+    """The mean of 1 − (p₁ − p₂), in the worst sentence."""
+    return found.scores(*worst_means(found, sentences))
 
 
-def _complaint(value: float, token: int) -> str:
-    if not np.isfinite(value):
-        return f"log-probabilities must be finite; got {value:g} at token {token}"
-    return f"log-probabilities must be ≤ 0; got {value:g} at token {token}: raw logits?"
+def _complaint(row: Array) -> str:
+    token = int(np.flatnonzero(~(np.isfinite(row) & (row <= 1e-6)))[0])
+    return f"log-probabilities must be finite and ≤ 0; got {float(row[token]):g} at token {token}: raw logits?"
 
 
-def _fill(checked: Sequence[Score | None], values: Array) -> list[Score]:
-    rest = iter(np.clip(values, 0.0, 1.0).tolist())
-    return [ok(next(rest)) if score is None else score for score in checked]
+def _implausible(mean: float, length: int) -> Score:
+    return failed(
+        f"log-probabilities of a model's own answer; got a mean of {-mean:.1f} over {length} tokens: raw logits?"
+    )

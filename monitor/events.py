@@ -38,6 +38,14 @@ class BatchStored:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchScored:
+    """Seconds that each score took on a batch, and how many scores had which status; by (score, status)."""
+
+    seconds: dict[str, float]
+    statuses: Counter[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionsPlaced:
     positions: dict[str, int]
 
@@ -111,6 +119,7 @@ Event = (
     Started
     | Stopped
     | RoleEnded
+    | BatchScored
     | BatchStored
     | PartitionsPlaced
     | OwnershipLost

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -23,11 +23,15 @@ def take(column: Column, places: Sequence[int]) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A batch of n traces with their signals (columns of length n) and scores (n mappings)."""
+    """A batch of n traces with their signals and scores, each a column of length n.
+
+    ``cost_s`` is what each score cost on the whole batch, in seconds.
+    """
 
     traces: Sequence[Decoded]
     columns: Mapping[str, Column]
-    scores: Sequence[Mapping[str, Score]]
+    scores: Mapping[str, Sequence[Score]]
+    cost_s: Mapping[str, float] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.traces)
@@ -36,7 +40,8 @@ class Scored:
         return Scored(
             [self.traces[i] for i in places],
             {name: take(column, places) for name, column in self.columns.items()},
-            [self.scores[i] for i in places],
+            {name: [found[i] for i in places] for name, found in self.scores.items()},
+            self.cost_s,
         )
 
 

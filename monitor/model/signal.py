@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from monitor.model.scores import NAMES
+
 Kind = Literal["scalar", "category", "vector", "relation"]
 Column = NDArray[np.floating] | Sequence[str | None]
 
@@ -31,11 +33,8 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("time_to_first_token", "scalar", "seconds"),
     Signal("finish_reason", "category", ""),
     Signal("status", "category", ""),
-    Signal("abstention", "scalar", "score 0-1"),
-    Signal("hedging", "scalar", "score 0-1"),
-    Signal("uncertainty.mean_nll", "scalar", "score 0-1"),
-    Signal("uncertainty.peak", "scalar", "score 0-1"),
-    Signal("grounding.lexical", "scalar", "score 0-1"),
+    Signal("response.language", "category", ""),
+    *(Signal(name, "scalar", "score 0-1") for name in NAMES),
     Signal("prompt.embedding", "vector", ""),
     Signal("response.embedding", "vector", ""),
     Signal("relation", "relation", ""),
@@ -43,4 +42,3 @@ SIGNALS: tuple[Signal, ...] = (
 
 KINDS: Mapping[str, Kind] = {signal.name: signal.kind for signal in SIGNALS}
 UNITS: Mapping[str, str] = {signal.name: signal.unit for signal in SIGNALS}
-SCORES: tuple[str, ...] = ("abstention", "hedging", "uncertainty.mean_nll", "uncertainty.peak", "grounding.lexical")

@@ -88,6 +88,7 @@ class RequestOptions(Struct, frozen=True, gc=False, omit_defaults=True):
     stop: list[str] | str | None = None
     stream: bool | None = None
     n: int | None = None
+    response_format: Any = None
 
 
 class Cache(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -98,11 +99,16 @@ class Cache(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Part(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A part of a message; text stands in ``content`` (GenAI conventions) or ``text``."""
+    """A part of a message; text stands in ``content`` (GenAI conventions) or ``text``.
+
+    A part of type ``tool_call`` has the ``name`` of the tool and its ``arguments``, as an object or as JSON.
+    """
 
     type: str = "text"
     content: Any = None
     text: str | None = None
+    name: Any = None
+    arguments: Any = None
 
 
 class InputMessage(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -137,10 +143,13 @@ class TopK(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Logprobs(Struct, frozen=True, gc=False, omit_defaults=True):
-    """Columns over the output tokens; ``logprob`` after log-softmax."""
+    """Columns over the output tokens; ``logprob`` after log-softmax.
 
-    unit: Literal["nats"] = "nats"
-    source: Literal["raw", "post_temperature"] = "raw"
+    Only ``unit`` nats and ``source`` raw or post_temperature are scored; a producer that has others may say so.
+    """
+
+    unit: Name = "nats"
+    source: Name = "raw"
     token_ids: list[int] = []
     tokens: list[str] = []
     byte_offsets: list[int] = []
@@ -161,7 +170,7 @@ class Sample(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Document(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A passage the answer should rest on."""
+    """A passage the answer should rest on; ``updated_at`` says when its text was last known to be right."""
 
     id: str
     text: str = ""
@@ -170,6 +179,7 @@ class Document(Struct, frozen=True, gc=False, omit_defaults=True):
     source_uri: str | None = None
     hash: str | None = None
     chunk: Any = None
+    updated_at: Instant | None = None
 
 
 class Retrieval(Struct, frozen=True, gc=False, omit_defaults=True):
@@ -179,7 +189,10 @@ class Retrieval(Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Embedding(Struct, frozen=True, gc=False, omit_defaults=True):
-    """A vector that travels with the trace: base64 of little-endian numbers, ``dim`` of them."""
+    """A vector that travels with the trace: base64 of little-endian numbers, ``dim`` of them.
+
+    Its target is ``prompt``, ``response``, ``context:<i>`` or ``sample:<i>``.
+    """
 
     target: str
     model: Name

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from monitor.codec import Limits, decode_batch
 from monitor.errors import Repeated, Stale, Transient, Unstorable
-from monitor.events import BatchStored
+from monitor.events import BatchScored, BatchStored
 from monitor.model.baseline import Baseline
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, Progress, Record, Reject
@@ -54,6 +54,7 @@ class Pipeline:
         fresh, repeats = first_of_each(decoded)
         decoded_at = perf_counter()
         scored = self.score(fresh)
+        self.emit(BatchScored(dict(scored.cost_s), statuses(scored)))
         scored_at = perf_counter()
         summing = 0.0
         while True:
@@ -109,6 +110,11 @@ def first_of_each(decoded: Sequence[Decoded]) -> tuple[list[Decoded], Counter[Pa
         if kept.setdefault(item.trace.key, item) is not item:
             repeats[item.record.partition] += 1
     return list(kept.values()), repeats
+
+
+def statuses(scored: Scored) -> Counter[tuple[str, str]]:
+    """How many traces have which status of each score."""
+    return Counter((name, score.status) for name, found in scored.scores.items() for score in found)
 
 
 def split(scored: Scored, repeats: Counter[Partition], known: set[Key]) -> tuple[Scored, Counter[Partition]]:

@@ -102,7 +102,7 @@ def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int
         Decoded(Record(Partition(row.topic, row.partition), row.offset, b"", {}), decoder.decode(row.record), b"", {})
         for row in rows
     ]
-    return Scored(traces, history_columns(rows), [{} for _ in rows])
+    return Scored(traces, history_columns(rows), {})
 
 
 def pages(connection: sa.Connection, where: Mapping[str, Any]) -> Iterator[Scored]:

@@ -87,7 +87,7 @@ def copy_scores(connection: sa.Connection, scored: Scored) -> None:
         SCORE_COLUMNS,
         (
             (item.trace.time, item.trace.tenant, item.trace.id, Json(encode(values)), Json(encode(plain(scores))))
-            for item, values, scores in zip(scored.traces, signals, scored.scores, strict=True)
+            for item, values, scores in zip(scored.traces, signals, score_rows(scored), strict=True)
         ),
     )
 
@@ -108,6 +108,12 @@ def signals_of(columns: Mapping[str, Column], count: int) -> list[dict[str, floa
             case _:
                 pass
     return found
+
+
+def score_rows(scored: Scored) -> list[dict[str, Score]]:
+    """The scores of each trace by name."""
+    rows = zip(*scored.scores.values(), strict=True) if scored.scores else [()] * len(scored)
+    return [dict(zip(scored.scores, row, strict=True)) for row in rows]
 
 
 def plain(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:

@@ -12,6 +12,7 @@ from monitor.events import (
     Away,
     Back,
     BaselineActivated,
+    BatchScored,
     BatchStored,
     Event,
     OffsetsLost,
@@ -40,6 +41,10 @@ class Instruments:
             description="Seconds a batch spent in each stage.",
             explicit_bucket_boundaries_advisory=STAGE_BOUNDS_S,
         )
+        self.score_seconds = meter.create_counter(
+            "driftwarden_score_seconds", unit="s", description="Seconds spent on each score."
+        )
+        self.scores = meter.create_counter("driftwarden_scores", description="Traces by score and by its status.")
         self.placed = meter.create_gauge("driftwarden_partitions", description="Partitions this process reads.")
         self.fenced = meter.create_counter(
             "driftwarden_ownership_lost", description="Batches another owner had stored."
@@ -67,6 +72,11 @@ class Instruments:
                     self.rejects.add(count, {"reason": reason})
                 for stage, spent_s in seconds.items():
                     self.stages.record(spent_s, {"stage": stage})
+            case BatchScored(seconds=seconds, statuses=statuses):
+                for score, spent_s in seconds.items():
+                    self.score_seconds.add(spent_s, {"score": score})
+                for (score, status), count in statuses.items():
+                    self.scores.add(count, {"score": score, "status": status})
             case PartitionsPlaced(positions=positions):
                 self.placed.set(len(positions))
             case OwnershipLost():

@@ -16,6 +16,7 @@ from monitor.events import (
     Away,
     Back,
     BaselineActivated,
+    BatchScored,
     BatchStored,
     Event,
     OffsetsLost,
@@ -33,6 +34,8 @@ def level_of(event: Event) -> int:
     match event:
         case BatchStored(rejects=rejects):
             return logging.INFO if rejects else logging.DEBUG
+        case BatchScored():
+            return logging.DEBUG
         case PanesJudged(drifted=drifted):
             return logging.INFO if drifted else logging.DEBUG
         case Away() | OwnershipLost() | RoleEnded():

@@ -136,4 +136,4 @@ def together(rows: list[Scored]) -> Scored:
     prompts, responses = columns.get("prompt.embedding"), columns.get("response.embedding")
     if isinstance(prompts, np.ndarray) and isinstance(responses, np.ndarray):
         columns["relation"] = np.hstack([prompts, responses])
-    return Scored(traces, columns, [{} for _ in rows])
+    return Scored(traces, columns, {})

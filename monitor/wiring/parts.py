@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 
 import sqlalchemy as sa
 
@@ -93,7 +94,8 @@ def space(found: Settings) -> str:
 
 
 def scorer(found: Settings) -> Scorer:
-    return Scorer(embedder=embedder(found), name=found.embedding.name, dimension=found.embedding.dimension)
+    wanted = found.embedding
+    return Scorer(embedder=embedder(found), name=wanted.name, dimension=wanted.dimension, timer=perf_counter)
 
 
 def adding_up(found: Settings) -> Callable[[Scored, Baseline], Sequence[PaneSum]]:

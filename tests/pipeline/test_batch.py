@@ -7,7 +7,7 @@ from datetime import datetime
 import pytest
 
 from monitor.errors import Fenced, Repeated, Transient, Unstorable
-from monitor.events import BatchStored, Event
+from monitor.events import BatchScored, BatchStored, Event
 from monitor.model.scored import Scored, Unit
 from monitor.model.segment import Segment
 from monitor.ports import Key
@@ -48,7 +48,9 @@ def test_a_batch_becomes_traces_repeats_and_rejects(stores: Stores) -> None:
     )  # fmt: skip
     assert (ids(stores), stores.counts(FIRST)) == (["t1", "t2"], (2, 1, 2))
     assert [reject.reject.record.offset for reject in stores.traces().waiting_rejects(9)] == [2, 4]
-    (event,) = events
+    scored, event = events
+    assert isinstance(scored, BatchScored)
+    assert (scored.statuses["abstention", "ok"], scored.statuses["uncertainty.peak", "insufficient_input"]) == (2, 2)
     assert isinstance(event, BatchStored)
     assert (event.traces, event.repeats) == (2, 1)
     assert event.rejects == Counter(not_json=1, unknown_schema_version=1)

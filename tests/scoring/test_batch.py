@@ -6,9 +6,9 @@ import pytest
 
 from monitor.inference.build import build_minilm
 from monitor.inference.encoder import Encoder
-from monitor.model.signal import KINDS, SCORES
+from monitor.model.scores import NAMES
+from monitor.model.signal import KINDS
 from monitor.scoring import Scorer, space_of
-from monitor.storage.rows import signals_of
 from tests.stores import decoded, line
 
 
@@ -37,22 +37,22 @@ def test_every_signal_has_a_column_of_the_length_of_the_batch() -> None:
 
         assert found.columns.keys() == KINDS.keys()
         assert {len(column) for column in found.columns.values()} == {count}
-        assert (len(found), len(found.scores)) == (count, count)
+        assert found.scores.keys() == set(NAMES)
+        assert {len(column) for column in found.scores.values()} == {count}
 
 
-def test_scores_stand_in_the_rows_and_in_the_columns() -> None:
+def test_the_value_of_a_score_is_a_signal_too() -> None:
     found = TOY.score(decoded([line(1, **CITED), line(2, response="I don't know.")]))
 
-    assert [row.keys() for row in found.scores] == [set(SCORES)] * 2
-    for name in SCORES:
-        values = [np.nan if row[name].value is None else row[name].value for row in found.scores]
+    for name in NAMES:
+        values = [np.nan if score.value is None else score.value for score in found.scores[name]]
         assert np.array_equal(found.columns[name], np.array(values, float), equal_nan=True)
 
 
 def test_what_a_score_says_of_a_trace() -> None:
-    cited, plain, declined = TOY.score(
-        decoded([line(1, **CITED), line(2), line(3, response="I can't help with that.")])
-    ).scores
+    declining = {"response": "I can't help with that.", "context": CITED["context"], "samples": [{"text": "It is 3."}]}
+    found = TOY.score(decoded([line(1, **CITED), line(2), line(3, **declining)])).scores
+    cited, plain, declined = ({name: found[name][place] for name in found} for place in range(3))
 
     assert cited["uncertainty.mean_nll"].value == pytest.approx(1 - np.exp(-0.4))
     assert cited["grounding.lexical"].status == "ok"
@@ -61,6 +61,7 @@ def test_what_a_score_says_of_a_trace() -> None:
     assert (plain["uncertainty.mean_nll"].status, plain["uncertainty.mean_nll"].value) == ("insufficient_input", None)
     assert plain["grounding.lexical"].status == "insufficient_input"
     assert (declined["abstention"].value, declined["grounding.lexical"].status) == (1.0, "abstained")
+    assert declined["consistency.agreement"].status == "abstained"
 
 
 def test_a_trace_is_scored_the_same_alone_and_in_a_batch() -> None:
@@ -69,8 +70,9 @@ def test_a_trace_is_scored_the_same_alone_and_in_a_batch() -> None:
 
     for place, each in enumerate(lines):
         alone = TOY.score(decoded([each]))
-        assert alone.scores[0] == whole.scores[place]
-        assert signals_of(alone.columns, 1) == [signals_of(whole.columns, 4)[place]]
+        assert alone.scores == whole.at([place]).scores
+        for name, column in whole.at([place]).columns.items():
+            np.testing.assert_array_equal(alone.columns[name], column)
 
 
 def test_without_an_encoder_vectors_of_the_named_model_are_used() -> None:
