@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,19 +74,20 @@ def columns(rows: Sequence[Sequence[float] | Array], *, name: str, most: float =
     >>> found.flat.tolist(), [complaint and complaint.reason for complaint in found.complaints]
     ([0.5], [None, 'no entropies', 'entropies must be from 0 to inf; got -3 at token 1'])
     """
-    arrays = [np.asarray(row, dtype=np.float64).ravel() for row in rows]
-    flat = np.concatenate(arrays) if arrays else np.empty(0)
-    complaints: list[Score | None] = [None if len(row) else insufficient(f"no {name}") for row in arrays]
+    lengths = np.fromiter(map(len, rows), np.intp, len(rows))
+    flat = np.fromiter(chain.from_iterable(rows), np.float64, int(lengths.sum()))
+    missing = insufficient(f"no {name}")
+    complaints: list[Score | None] = [None if length else missing for length in lengths.tolist()]
     wrong = np.flatnonzero(~((flat >= -_ROUNDING) & (flat <= most + _ROUNDING) & (flat < np.inf)))
     if len(wrong):
-        ends = np.cumsum([len(row) for row in arrays])
+        ends = np.cumsum(lengths)
         for row, at in zip(*np.unique(np.searchsorted(ends, wrong, side="right"), return_index=True), strict=True):
-            token = int(wrong[at] - ends[row] + len(arrays[row]))
+            token = int(wrong[at] - ends[row] + lengths[row])
             told = f"{name} must be from 0 to {most:g}; got {float(flat[wrong[at]]):g} at token {token}"
             complaints[row] = failed(told)
-    good = [row for row, complaint in zip(arrays, complaints, strict=True) if complaint is None]
-    kept = flat if len(good) == len(arrays) else np.concatenate([*good, np.empty(0)])
-    return Columns(complaints, np.clip(kept, 0.0, most), np.array([len(row) for row in good], dtype=np.intp))
+        flat = flat[np.repeat([complaint is None for complaint in complaints], lengths)]
+    kept = np.array([complaint is None for complaint in complaints], bool)
+    return Columns(complaints, np.clip(flat, 0.0, most), lengths[kept])
 
 
 def peaks(found: Columns, sentences: Sequence[Sentences | None]) -> tuple[Array, list[tuple[Span, ...]]]:

@@ -5,7 +5,7 @@ Lexical evidence sees words that come from nowhere. It does not see a fact swapp
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -21,10 +21,30 @@ _POINTER = re.compile(
     r"|\[\d{1,3}\]|^[ \t]{0,8}\d{1,3}[.)](?=\s)",
     re.IGNORECASE | re.MULTILINE,
 )
+_DECLINES = abstained("the answer only declines")
 # A novel number or name weighs three novel words.
 _SPECIFIC = 3.0
 # Doubtful mass at which the value is one half is ln 2 / _RATE.
 _RATE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Passages as they are compared: the stems of their words, and which stand beside each other in one of them."""
+
+    stems: Set[str]
+    pairs: Set[tuple[str, str]]
+
+
+def read(passages: Sequence[str], stems: Stems) -> Context:
+    """The passages in stems."""
+    held: set[str] = set()
+    pairs: set[tuple[str, str]] = set()
+    for passage in passages:
+        found = [stems[word] for word in WORD.findall(passage)]
+        held.update(found)
+        pairs.update(pairwise(found))
+    return Context(held, pairs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,58 +102,67 @@ def lexical(
     asked = questions if questions is not None else [""] * len(answers)
     refusals = abstention(answers) if declined is None else declined
     stems = Stems()
+    return compare(answers, [read(passages, stems) for passages in contexts], asked, refusals, stems=stems)
+
+
+def compare(
+    answers: Sequence[str],
+    contexts: Sequence[Context],
+    questions: Sequence[str],
+    declined: Sequence[Score],
+    *,
+    stems: Stems,
+) -> list[Score]:
+    """The same, for contexts that are read already."""
     return [
-        _lexical(answer, passages, question, stems) if refusal.value != 1.0 else abstained("the answer only declines")
-        for answer, passages, question, refusal in zip(answers, contexts, asked, refusals, strict=True)
+        _lexical(answer, context, question, stems) if refusal.value != 1.0 else _DECLINES
+        for answer, context, question, refusal in zip(answers, contexts, questions, declined, strict=True)
     ]
 
 
 def claims(answer: str, passages: Sequence[str], question: str = "") -> list[Claim]:
     """The sentences of an answer that have words, each compared with all passages."""
-    return _claims(answer, passages, question, Stems())
+    stems = Stems()
+    return _claims(answer, read(passages, stems), question, stems)
 
 
-def _lexical(answer: str, passages: Sequence[str], question: str, stems: Stems) -> Score:
+def _lexical(answer: str, context: Context, question: str, stems: Stems) -> Score:
     if not answer.strip():
         return insufficient("empty answer")
-    if not any(passage.strip() for passage in passages):
+    if not context.stems:
         return insufficient("no context")
-    found = _claims(answer, passages, question, stems)
+    found = _claims(answer, context, question, stems)
     if not found:
         return insufficient("no words in the answer")
     doubt = math.fsum(claim.doubt for claim in found)
     return ok(-math.expm1(-_RATE * doubt), tuple(span for claim in found for span in claim.novel))
 
 
-def _claims(answer: str, passages: Sequence[str], question: str, stems: Stems) -> list[Claim]:
-    held = {stems[word] for word in WORD.findall(question)}
-    pairs: set[tuple[str, str]] = set()
-    for passage in passages:
-        read = [stems[word] for word in WORD.findall(passage)]
-        held.update(read)
-        pairs.update(pairwise(read))
+def _claims(answer: str, context: Context, question: str, stems: Stems) -> list[Claim]:
+    asked = {stems[word] for word in WORD.findall(question)}
     masked = _POINTER.sub(lambda pointer: " " * len(pointer.group()), answer)
-    return [_claim(masked, span, (held, pairs), stems) for span in split(answer) if WORD.search(masked, *span)]
+    return [_claim(masked, span, context, (asked, stems)) for span in split(answer) if WORD.search(masked, *span)]
 
 
-def _claim(text: str, span: Span, context: tuple[set[str], set[tuple[str, str]]], stems: Stems) -> Claim:
-    held, pairs = context
+def _claim(text: str, span: Span, context: Context, words: tuple[set[str], Stems]) -> Claim:
+    asked, stems = words
+    held, pairs = context.stems, context.pairs
     matches = list(WORD.finditer(text, *span))
-    read = [stems[match.group()] for match in matches]
-    shared = [pair in pairs for pair in pairwise(read)]
+    found = [stems[match.group()] for match in matches]
+    shared = [pair in pairs for pair in pairwise(found)]
     novel: list[Span] = []
     content, unpaired, mass = 0, 0, 0.0
-    for at, (stem, left, right) in enumerate(zip(read, [False, *shared], [*shared, False], strict=True)):
+    for at, (stem, left, right) in enumerate(zip(found, [False, *shared], [*shared, False], strict=True)):
         if stem in EMPTY:
             continue
         content += 1
         unpaired += not (left or right)
-        if stem not in held:
+        if stem not in held and stem not in asked:
             match = matches[at]
             novel.append(match.span())
             first = match.group()[0]
             mass += _SPECIFIC if first.isdigit() or (at and first.isupper()) else 1.0
-    return Claim(span, len(read), content, tuple(novel), mass, unpaired, _longest(shared))
+    return Claim(span, len(found), content, tuple(novel), mass, unpaired, _longest(shared))
 
 
 def _longest(shared: Sequence[bool]) -> int:

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from itertools import islice
+from collections.abc import Sequence, Set
 
 from detectors.score import Score, failed, insufficient, ok
-from detectors.stems import EMPTY, UNSPACED, WORD, Stems
+from detectors.stems import EMPTY, WORD, Stems
 
 _YEAR_S = 365.25 * 86400
-# A question of more content words is a document; its first words tell enough, and the search stays bounded.
-_ASKED = 64
 
 
 def top_score(scores: Sequence[Sequence[float]]) -> list[Score]:
@@ -32,14 +29,15 @@ def gap(scores: Sequence[Sequence[float]]) -> list[Score]:
     return [_gap(own) for own in scores]
 
 
-def overlap(questions: Sequence[str], passages: Sequence[Sequence[str]], stems: Stems) -> list[Score]:
-    """1 − the share of the question's first 64 content words that begin a word of any passage, compared by stem.
+def overlap(questions: Sequence[str], held: Sequence[Set[str]], stems: Stems) -> list[Score]:
+    """1 − the share of the question's content words, by stem, that the passages hold; ``held`` has their stems.
 
-    >>> passages = ["The bridge opened in 1932."]
-    >>> [score.value for score in overlap(["Which bridges opened in 1932 or 1934?"], [passages], Stems())]
+    >>> stems = Stems()
+    >>> held = {stems[word] for word in "The bridge opened in 1932".split()}
+    >>> [score.value for score in overlap(["Which bridges opened in 1932 or 1934?"], [held], stems)]
     [0.25]
     """
-    return [_overlap(question, own, stems) for question, own in zip(questions, passages, strict=True)]
+    return [_overlap(question, own, stems) for question, own in zip(questions, held, strict=True)]
 
 
 def age(ages_s: Sequence[Sequence[float]]) -> list[Score]:
@@ -71,24 +69,13 @@ def _gap(own: Sequence[float]) -> Score:
     return ok(1 - min(1.0, 2 * (first / 2 - second / 2) / scale) if scale else 1.0)
 
 
-def _overlap(question: str, passages: Sequence[str], stems: Stems) -> Score:
-    found = (stems[match.group()] for match in WORD.finditer(question))
-    asked = list(islice(dict.fromkeys(stem for stem in found if stem not in EMPTY), _ASKED))
+def _overlap(question: str, held: Set[str], stems: Stems) -> Score:
+    asked = {stem for word in WORD.findall(question) if (stem := stems[word]) not in EMPTY}
     if not asked:
         return insufficient("no content words in the question")
-    if not any(passages):
-        return insufficient("no text in the passages")
-    text = "\n".join(passages).lower()
-    return ok(sum(not _begins_a_word(stem, text) for stem in asked) / len(asked))
-
-
-def _begins_a_word(stem: str, text: str) -> bool:
-    at = text.find(stem)
-    if not stem[0].isascii() and UNSPACED.match(stem):
-        return at >= 0
-    while at > 0 and text[at - 1].isalnum():
-        at = text.find(stem, at + 1)
-    return at >= 0
+    if not held:
+        return insufficient("no words in the passages")
+    return ok(len(asked - held) / len(asked))
 
 
 def _age(own: Sequence[float]) -> Score:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,65 +40,63 @@ def sentences(answer: str, tokens: Sequence[str], byte_offsets: Sequence[int] = 
     ([0, 3], ((0, 6), (7, 13)))
     """
     starts = offsets(answer, tokens, byte_offsets)
-    spans = split(answer) if starts is not None else []
-    if starts is None or not len(starts) or not spans:
+    spans = split(answer) if starts else []
+    if starts is None or not spans:
         return None
     # The token that holds a sentence's first character; it may begin with the blank before.
-    first = np.searchsorted(starts, np.array([start for start, _ in spans]), side="right") - 1
-    first = np.maximum.accumulate(np.maximum(first, 0))
-    first[0] = 0
-    return Sentences(first, tuple(spans))
+    first = [0, *(max(bisect_right(starts, start) - 1, 0) for start, _ in spans[1:])]
+    return Sentences(np.array(first, np.intp), tuple(spans))
 
 
-def offsets(answer: str, tokens: Sequence[str], byte_offsets: Sequence[int] = ()) -> Indices | None:
-    """The character at which each token begins, ``(n,)``, not descending; None where that cannot be told.
+def offsets(answer: str, tokens: Sequence[str], byte_offsets: Sequence[int] = ()) -> list[int] | None:
+    """The character at which each token begins, not descending; None where that cannot be told.
 
     Told by ``byte_offsets`` into the UTF-8 of the answer where there are any, else by the tokens themselves, read as
     text, as SentencePiece's or as byte-level BPE's: what they spell must hold the answer. Tokens before and after it
     (markers of turns) stand at its ends.
 
-    >>> offsets("à la", ["<s>", "▁à", "▁la", "</s>"]).tolist()
+    >>> offsets("à la", ["<s>", "▁à", "▁la", "</s>"])
     [0, 0, 1, 4]
-    >>> offsets("à la", ["Ãł", "Ġla"]).tolist()
+    >>> offsets("à la", ["Ãł", "Ġla"])
     [0, 1]
     """
-    whole = answer.encode("utf-8", "replace")
     if byte_offsets:
-        places = np.array(byte_offsets, dtype=np.int64)
-        if (np.diff(places) < 0).any() or places[0] < 0 or places[-1] > len(whole):
-            return None
-        return _characters(answer, whole, places)
-    if not tokens or not whole:
+        return _characters(answer, byte_offsets)
+    if not tokens or not answer:
         return None
-    for read in (_plain, _sentencepiece, _byte_level):
+    at = "".join(tokens).find(answer)
+    if at >= 0:
+        return _starts(tokens, at, len(answer))
+    whole = answer.encode("utf-8", "replace")
+    for read in _READINGS:
         spelled = read(tokens)
-        if spelled is None:
-            continue
         at = b"".join(spelled).find(whole)
         if at >= 0:
-            lengths = np.fromiter(map(len, spelled), np.int64, len(spelled))
-            return _characters(answer, whole, np.clip(np.cumsum(lengths) - lengths - at, 0, len(whole)))
+            return _characters(answer, _starts(spelled, at, len(whole)))
     return None
 
 
-def _characters(answer: str, whole: bytes, places: NDArray[np.int64]) -> Indices:
-    """Byte offsets as character offsets; one inside a character is that character's."""
-    if len(whole) == len(answer):
-        return places.astype(np.intp)
-    begins = (np.frombuffer(whole, np.uint8) & 0xC0) != 0x80
-    before = np.concatenate([[0], np.cumsum(begins)])
-    inside = np.append(~begins, False)[places]
-    found: Indices = (before[places] - inside).astype(np.intp)
-    return found
+def _starts(pieces: Iterable[str | bytes], at: int, length: int) -> list[int]:
+    """Where each piece begins in a text of this length that begins ``at`` into what they spell."""
+    starts = list(accumulate(map(len, pieces), initial=-at))
+    starts.pop()
+    if at or starts[-1] > length:
+        starts = [min(max(start, 0), length) for start in starts]
+    return starts
 
 
-def _plain(tokens: Sequence[str]) -> list[bytes] | None:
-    return [token.encode("utf-8", "replace") for token in tokens]
-
-
-def _sentencepiece(tokens: Sequence[str]) -> list[bytes] | None:
-    if not any("▁" in token or token.startswith("<0x") for token in tokens):
+def _characters(answer: str, places: Sequence[int]) -> list[int] | None:
+    """Byte offsets as character offsets; one inside a character is that character's. None unless they ascend within."""
+    length = len(answer) if answer.isascii() else len(answer.encode("utf-8", "replace"))
+    if places[0] < 0 or places[-1] > length or any(first > second for first, second in pairwise(places)):
         return None
+    if length == len(answer):
+        return list(places)
+    ends = list(accumulate(len(letter.encode("utf-8", "replace")) for letter in answer))
+    return [bisect_right(ends, place) for place in places]
+
+
+def _sentencepiece(tokens: Sequence[str]) -> list[bytes]:
     return [
         bytes([int(found[1], 16)])
         if (found := _BYTE_TOKEN.fullmatch(token))
@@ -105,7 +105,7 @@ def _sentencepiece(tokens: Sequence[str]) -> list[bytes] | None:
     ]
 
 
-def _byte_level(tokens: Sequence[str]) -> list[bytes] | None:
+def _byte_level(tokens: Sequence[str]) -> list[bytes]:
     return [
         bytes(map(_BYTES.__getitem__, token)) if _BYTES.keys() >= set(token) else token.encode("utf-8", "replace")
         for token in tokens
@@ -120,3 +120,4 @@ def _byte_letters() -> dict[str, int]:
 
 
 _BYTES = _byte_letters()
+_READINGS: tuple[Callable[[Sequence[str]], list[bytes]], ...] = (_sentencepiece, _byte_level)

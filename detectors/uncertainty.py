@@ -29,11 +29,10 @@ def surprisals(logprobs: Sequence[Sequence[float] | Array]) -> Columns:
     >>> [complaint.reason for complaint in surprisals([[-1.0, 12.5]]).complaints]
     ['log-probabilities must be finite and ≤ 0; got 12.5 at token 1: raw logits?']
     """
-    arrays = [np.asarray(row, dtype=np.float64).ravel() for row in logprobs]
-    found = columns([-row for row in arrays], name="log-probabilities")
+    found = columns([[-value for value in row] for row in logprobs], name="log-probabilities")
     told = [
-        complaint if complaint is None or complaint.status != "error" else failed(_complaint(row))
-        for row, complaint in zip(arrays, found.complaints, strict=True)
+        complaint if complaint is None or complaint.status != "error" else failed(_complaint(np.asarray(row, float)))
+        for row, complaint in zip(logprobs, found.complaints, strict=True)
     ]
     found = Columns(told, found.flat, found.lengths)
     means = found.means()

@@ -134,14 +134,11 @@ def tokenized(trace: Trace, answer: str) -> fragmentation.Tokenized:
 
 
 def retrieval_scores(batch: Exchanges) -> Named:
-    passages = [trace.context for trace in batch.traces]
-    scores = [[found.score for found in own if found.score is not None] for own in passages]
+    scores = [[found.score for found in trace.context if found.score is not None] for trace in batch.traces]
     yield "retrieval.top_score", retrieval.top_score(scores)
     yield "retrieval.gap", retrieval.gap(scores)
-    yield (
-        "retrieval.overlap",
-        retrieval.overlap(batch.prompts, [[found.text for found in own] for own in passages], batch.stems),
-    )
+    held = [context.stems for context in batch.passages()]
+    yield "retrieval.overlap", retrieval.overlap(batch.prompts, held, batch.stems)
     yield "retrieval.age", retrieval.age([ages_s(trace) for trace in batch.traces])
 
 
@@ -220,11 +217,8 @@ def vectors_of(item: Decoded) -> NDArray[np.float64]:
 
 
 def grounding_scores(batch: Exchanges) -> Named:
-    passages = [[found.text for found in trace.context] for trace in batch.traces]
-    yield (
-        "grounding.lexical",
-        grounding.lexical(batch.answers, passages, questions=batch.prompts, declined=batch.refusals),
-    )
+    found = grounding.compare(batch.answers, batch.passages(), batch.prompts, batch.refusals, stems=batch.stems)
+    yield "grounding.lexical", found
 
 
 def quality_scores(batch: Exchanges) -> Named:
@@ -241,10 +235,10 @@ STEPS: tuple[Step, ...] = (
     Step("hedging", nothing_lacks, hedge_scores),
     Step("format", nothing_lacks, format_scores),
     Step("tokenization", without_counts, token_scores),
+    Step("grounding", without_context, grounding_scores),
     Step("retrieval", without_context, retrieval_scores),
     Step("attention", without_attention, attention_scores),
     Step("uncertainty", without_logprobs, uncertainty_scores),
     Step("consistency", without_samples, consistency_scores),
-    Step("grounding", without_context, grounding_scores),
     Step("quality", without_reference, quality_scores),
 )

@@ -23,7 +23,7 @@ def test_tokens_that_spell_the_answer_stand_where_they_were_cut(cut: tuple[str, 
     if not text:
         assert found is None
     else:
-        assert found.tolist() == np.cumsum([0, *map(len, tokens[:-1])]).tolist()
+        assert found == np.cumsum([0, *map(len, tokens[:-1])]).tolist()
 
 
 @given(cut_texts())
@@ -31,7 +31,7 @@ def test_byte_offsets_say_the_same_as_the_tokens(cut: tuple[str, list[str]]) -> 
     text, tokens = cut
     places = np.cumsum([0, *(len(token.encode()) for token in tokens[:-1])]).tolist()
     if text:
-        assert offsets(text, (), places).tolist() == offsets(text, tokens).tolist()
+        assert offsets(text, (), places) == offsets(text, tokens)
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_byte_offsets_say_the_same_as_the_tokens(cut: tuple[str, list[str]]) -> 
 )
 def test_tokens_are_read_as_text_as_sentencepiece_or_as_bytes(answer, tokens, expected) -> None:
     found = offsets(answer, tokens)
-    assert (None if found is None else found.tolist()) == expected
+    assert found == expected
 
 
 @pytest.mark.parametrize("places", [[0, 9], [-1, 1], [2, 1]])
@@ -58,7 +58,7 @@ def test_byte_offsets_outside_the_answer_are_not_believed(places: list[int]) -> 
 
 
 def test_a_byte_offset_within_a_character_is_that_characters() -> None:
-    assert offsets("aé", (), [0, 1, 2, 3]).tolist() == [0, 1, 1, 2]
+    assert offsets("aé", (), [0, 1, 2, 3]) == [0, 1, 1, 2]
 
 
 def test_a_sentence_begins_with_the_token_that_holds_its_first_character() -> None:
