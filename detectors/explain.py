@@ -23,8 +23,9 @@ from detectors.traffic import traffic_parts
 from detectors.witness import FOLDS
 
 _NOTHING = 1e-3  # a shift that chance makes this often is not explained
-_SURE = 0.01
-_LEAST_SHARE = 0.05
+# A cause is named when chance makes such a part this seldom, and when it is a tenth of the shift.
+_SURE = 1e-3
+_LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,7 +10,7 @@ from scipy.stats import binom
 from detectors.base import Array, Features, Labels
 from detectors.clusters import fit_clusters, nearest
 
-# A prompt is novel when its third nearest prompt is farther than that of all but this share of the prompts before.
+# A prompt is novel when its third nearest is farther, for its topic, than that of all but this share of those before.
 _FARTHEST = 0.01
 _NEIGHBOURS = 3
 _SURPRISE = 1e-3
@@ -63,13 +63,27 @@ def topics(before: Features, after: Features, sessions: Labels, *, over_dispersi
     p_value = 1.0
     if len(known) > 50 * _NEIGHBOURS and len(asked):
         own = remoteness(known, known, sessions[there], sessions[there])
+        scale = typical(own, first[there], count)
+        limit = np.quantile(own / scale[first[there]], 1.0 - _FARTHEST)
+        away = remoteness(asked, known, np.full(len(asked), -1), sessions[there])
+        far = away > limit * scale[second[here]]
         # A quantile of few rows errs; twice the share is the null, so that this error names nothing.
-        far = remoteness(asked, known, np.full(len(asked), -1), sessions[there]) > np.quantile(own, 1.0 - _FARTHEST)
-        draws = len(asked) / over_dispersion
-        p_value = float(binom.sf(np.ceil(far.sum() / over_dispersion) - 1, int(np.ceil(draws)), 2.0 * _FARTHEST))
+        draws = int(np.ceil(len(asked) / over_dispersion))
+        p_value = float(binom.sf(np.ceil(far.sum() / over_dispersion) - 1, draws, 2.0 * _FARTHEST))
         if p_value < _SURPRISE:
             second[np.flatnonzero(here)[far]] = count - 2
     return Topics(first, second, count, p_value)
+
+
+def typical(distances: Array, groups: Labels, count: int) -> Array:
+    """The mean distance in each group ``(count,)``, drawn to the mean of all by twenty rows' worth.
+
+    Topics differ in how close their prompts are: without this, more of a loose topic would look like a new one.
+    """
+    counts = np.bincount(groups, minlength=count)
+    totals = np.bincount(groups, weights=distances, minlength=count)
+    found: Array = np.maximum((totals + 20.0 * distances.mean()) / (counts + 20.0), 1e-9)
+    return found
 
 
 def unit(rows: Features) -> Features:

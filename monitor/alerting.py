@@ -9,10 +9,13 @@ from statistics import median_low
 from typing import Any
 
 from monitor.model.alert import Alert, Change
+from monitor.model.diagnosis import Diagnosis
 from monitor.model.segment import Segment
 from monitor.model.signal import UNITS
 from monitor.model.verdict import Verdict
 
+# Stands in the evidence beside the signals.
+EXPLANATION = "explanation"
 EFFECT_NAMES = {"psi": "PSI", "total_variation": "TV", "mmd2": "MMD²"}
 
 
@@ -67,6 +70,13 @@ def transition(
     return Change("alert.updated", more, at)
 
 
+def explained(change: Change, drifting: Sequence[Verdict], diagnosis: Diagnosis) -> Change:
+    """The change with its cause: in the summary in place of who carries it, and as evidence."""
+    alert = change.alert
+    causes = {**alert.evidence, EXPLANATION: diagnosis.evidence()}
+    return replace(change, alert=replace(alert, summary=summary(drifting, diagnosis), evidence=causes))
+
+
 def merged(changes: Sequence[Change]) -> list[Change]:
     """Changes of one alert in one go: what joined right after it fired is told with the firing."""
     kept: list[Change] = []
@@ -102,18 +112,18 @@ def evidence(drifting: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
-def summary(drifting: Sequence[Verdict]) -> str:
+def summary(drifting: Sequence[Verdict], diagnosis: Diagnosis | None = None) -> str:
     """One sentence a person can read.
 
-    Strongest evidence first; the share of the sub-segment that carries most of the change is named with it.
+    Strongest evidence first; then the cause, else the sub-segment that carries most of the change with its share.
     """
     ranked = sorted(drifting, key=lambda verdict: -verdict.log_e / verdict.log_threshold)
     segment = drifting[0].segment
     where = "all traffic" if segment.is_all else str(segment)
     told = ", ".join(phrase(verdict) for verdict in ranked[:4])
     rest = f" and {len(ranked) - 4} more signals" if len(ranked) > 4 else ""
-    carried = carrier(ranked)
-    return f"{where}: {told}{rest} since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{carried}"
+    cause = carrier(ranked) if diagnosis is None else f"; {diagnosis.summary}"
+    return f"{where}: {told}{rest} since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{cause}"
 
 
 def phrase(verdict: Verdict) -> str:

@@ -9,11 +9,14 @@ from datetime import datetime
 
 from detectors.base import Sum
 from detectors.effect import contributions
-from monitor.alerting import labels_of, merged, transition
+from monitor.alerting import explained, labels_of, merged, onset_of, transition
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, PanesJudged
+from monitor.explaining import NEW_TRACES, RECENT_TRACES, REFERENCE_TRACES, diagnose, windows
 from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
+from monitor.model.diagnosis import Case, Diagnosis
+from monitor.model.scored import joined
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim, Clock, Emit, WatchStore
@@ -62,18 +65,21 @@ class Judge:
         for start, total in claim.panes.items():
             step = advance(watch, baseline, start, total, alarm_at)
             watch = replace(step.watch, judged_until=start + self.pace.pane)
-            told = self.explained(step, baseline, alert)
+            told = self.with_shares(step, baseline, alert)
             verdicts.extend(told)
             change = transition(told, alert, parent=parent, at=self.clock(), new_id=new_id)
             if change is not None:
-                changes.append(change)
+                drifting = [verdict for verdict in told if verdict.drifted]
+                diagnosis = self.diagnosed(drifting, step, baseline) if change.alert.inhibited_by is None else None
+                changes.append(change if diagnosis is None else explained(change, drifting, diagnosis))
+                change = changes[-1]
                 alert = change.alert if change.alert.open else None
         changes = merged(changes)
         self.store.record(claim, watch, verdicts, changes)
         self.tell(claim, verdicts, changes)
         return len(claim.panes)
 
-    def explained(self, step: Step, baseline: Baseline, alert: Alert | None) -> Sequence[Verdict]:
+    def with_shares(self, step: Step, baseline: Baseline, alert: Alert | None) -> Sequence[Verdict]:
         """The verdicts of a step; a signal that has just begun to drift gets the shares of the sub-segments."""
         known = alert.signals if alert is not None else ()
         fresh = [verdict for verdict in step.verdicts if verdict.drifted and verdict.signal not in known]
@@ -85,6 +91,19 @@ class Judge:
             replace(verdict, shares=shares(verdict, step, baseline, parts)) if verdict in fresh else verdict
             for verdict in step.verdicts
         ]
+
+    def diagnosed(self, drifting: Sequence[Verdict], step: Step, baseline: Baseline) -> Diagnosis | None:
+        """Why signals drift, from a bounded number of stored traces on both sides of the onset."""
+        if not drifting:
+            return None
+        pane, segment = self.pace.pane, drifting[0].segment
+        asked = windows(baseline, onset_of(drifting), drifting[0].pane + pane, pane)
+        before = joined(
+            self.store.sample(segment, asked.reference, REFERENCE_TRACES),
+            self.store.sample(segment, asked.recent, RECENT_TRACES),
+        )
+        after = self.store.sample(segment, asked.new, NEW_TRACES)
+        return diagnose(Case(before, after, baseline, drifting, step.directions))
 
     def tell(self, claim: Claim, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         last = max(claim.panes)

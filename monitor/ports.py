@@ -135,6 +135,12 @@ class WatchStore(Protocol):
     def parts(self, baseline: Baseline, since: datetime, until: datetime) -> Mapping[Segment, Sum]:
         """The sums of every segment over panes from ``since`` to before ``until``, judged or not."""
 
+    def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
+        """At most ``limit`` stored traces of a segment from spans of time, each from its start to before its stop.
+
+        Those with the smallest MD5 of their id, by event time: whoever asks again gets the same.
+        """
+
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
         """The open alert with these labels."""
 

@@ -40,6 +40,8 @@ PER_PANE = 100
 REFERENCE, CHANGED, BACK, END = 10, 15, 24, 60  # panes
 ALL, ACME = Segment(), Segment.of(tenant="acme")
 PACE = Pace()
+# The same words in more tokens are more tokens per word, too.
+MOVED = ("response.tokens", "tokenization.fragmentation")
 FIELDS = {"prompt": "What is it?", "response": "It is what it is."}
 OLD, NEW = (
     build_of(decoded([line(0, version=version)])[0].trace) for version in ("1", "2")
@@ -118,7 +120,7 @@ def test_a_planted_change_is_one_alert_that_resolves(stores: Stores) -> None:
     whole = [alert for alert in stores.alerts() if alert.labels["segment"] == "all"]
 
     (alert,) = whole
-    assert list(alert.signals) == ["response.tokens"]
+    assert tuple(alert.signals) == MOVED
     assert START + CHANGED * PANE <= alert.onset <= START + (CHANGED + 1) * PANE
     assert timedelta(0) < alert.fired_at - (START + CHANGED * PANE) <= 6 * PANE
     assert alert.status == "resolved"
@@ -148,7 +150,18 @@ def test_the_change_is_laid_to_the_build_that_made_it(stores: Stores) -> None:
     assert shares[f"build={OLD}"] + shares[f"build={NEW}"] == pytest.approx(1, abs=1e-9)
     assert shares["tenant=acme"] + shares["tenant=other"] == pytest.approx(1, abs=1e-9)
     assert alert.summary.startswith("all traffic: response.tokens ")
-    assert alert.summary.endswith(f"% of it on build={NEW}")
+    # Without embeddings nothing is said of whether the prompts moved.
+    assert alert.summary.endswith(f"; build {NEW} answers otherwise (100 %): 100 % behaviour, 0 % mix; longer answers")
+    explanation = alert.evidence["explanation"]
+    first, last = explanation["causes"]
+    assert (first["kind"], first["name"], first["beside"]) == ("build", NEW, [])
+    assert first["share"] == pytest.approx(1, abs=0.15)
+    assert first["p_value"] < 1e-6
+    assert (last["kind"], first["share"] + last["share"]) == ("unexplained", pytest.approx(1))
+    assert explanation["behaviour"] == {signal: pytest.approx(1, abs=0.15) for signal in MOVED}
+    assert explanation["prompts_moved"] is None
+    assert explanation["traces"]["before"] >= REFERENCE * PER_PANE
+    assert all(example["tenant"] == "acme" and example["place"] > 1 for example in explanation["examples"])
 
 
 def test_the_part_of_the_traffic_that_drifts_too_is_recorded_but_tells_nobody(stores: Stores) -> None:
@@ -174,7 +187,7 @@ def test_the_judge_tells_what_it_did(stores: Stores) -> None:
     assert told == ["alert.firing", "alert.resolved"]
     judged = sum(event.panes for event in panes)
     assert (judged, sum(event.traces for event in panes)) == (END - 1 - REFERENCE, PER_PANE * judged)
-    assert {event.drifted for event in panes} == {(), ("response.tokens",)}
+    assert {event.drifted for event in panes} == {(), MOVED}
 
 
 def verdicts(stores: Stores, *, ticks_every: int) -> Sequence[tuple[object, ...]]:

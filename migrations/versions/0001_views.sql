@@ -55,9 +55,11 @@ COMMENT ON COLUMN v_drift.shares IS 'While drifted: which sub-segments carry the
 
 CREATE VIEW v_alerts AS
 SELECT a.id, a.fingerprint, a.labels ->> 'kind' AS kind, a.labels ->> 'segment' AS segment, a.status, a.onset, a.fired_at,
-    a.resolved_at, a.summary, a.signals, a.evidence, a.inhibited_by, a.labels
+    a.resolved_at, a.summary, a.signals, a.evidence, a.inhibited_by, a.labels, a.evidence #> '{explanation,causes}' AS causes
 FROM alerts AS a;
 COMMENT ON VIEW v_alerts IS 'One row per alert; onset is event time, fired_at and resolved_at are the judge''s clock.';
+COMMENT ON COLUMN v_alerts.evidence IS 'Figures of each signal that drifted, and under "explanation" what caused it, with examples by tenant, id and time.';
+COMMENT ON COLUMN v_alerts.causes IS 'Causes with kind, name, share and p-value, largest share first, the last being what is unexplained; null where nothing was compared.';
 
 CREATE VIEW v_alert_events AS
 SELECT e.id, e.alert, e.at, e.happening, e.summary FROM alert_events AS e;

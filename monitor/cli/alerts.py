@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import click
 
 from monitor.cli.output import FORMATS, Format, cell, show
 from monitor.errors import Permanent
+from monitor.ports import Reader
 
+TEXT = 160  # characters of an example's prompt and answer
 COLUMNS = "id, status, segment, onset, fired_at, resolved_at, summary"
 
 
@@ -40,7 +45,11 @@ def shown(alert: str) -> None:
     for name in ("id", "status", "segment", "onset", "fired_at", "resolved_at", "inhibited_by", "summary"):
         click.echo(f"{name:13} {cell(one[name])}")
     click.echo()
-    show(({"signal": signal, **figures} for signal, figures in one["evidence"].items()), "table", title="Evidence")
+    evidence = dict(one["evidence"])
+    explanation = evidence.pop("explanation", None)
+    show(({"signal": signal, **figures} for signal, figures in evidence.items()), "table", title="Evidence")
+    if explanation is not None:
+        show_explanation(reader, explanation)
     for title, view, order in (("History", "v_alert_events", "id"), ("Deliveries", "v_deliveries", "created_at")):
         click.echo()
         sql = f"SELECT * FROM {view} WHERE alert = :id ORDER BY {order}"
@@ -48,6 +57,44 @@ def shown(alert: str) -> None:
         show(
             ({k: v for k, v in row.items() if k not in ("alert", "fingerprint")} for row in rows), "table", title=title
         )
+
+
+def show_explanation(reader: Reader, explanation: Mapping[str, Any]) -> None:
+    """The causes, and the examples with their texts where the traces are still kept."""
+    click.echo()
+    show(
+        (
+            {
+                "kind": cause["kind"],
+                "name": cause["name"],
+                "share": f"{cause['share']:.0%}",
+                "p": cause["p_value"],
+                "sentence": cause["sentence"],
+            }
+            for cause in explanation["causes"]
+        ),
+        "table",
+        title="Causes",
+    )
+    rows: list[dict[str, Any]] = []
+    for number, example in enumerate(explanation["examples"], start=1):
+        for side, place in (("now", example), ("before", example["before"])):
+            if place is not None:
+                rows.append({"example": number, "side": side, **exchange(reader, place)})
+    click.echo()
+    show(rows, "table", title="Examples: the farthest along the change, and the most similar prompts from before")
+
+
+def exchange(reader: Reader, place: Mapping[str, Any]) -> dict[str, Any]:
+    """A trace by its key, with what was asked and answered."""
+    sql = "SELECT prompt, response FROM v_traces WHERE (tenant, id, time) = (:tenant, :id, CAST(:time AS timestamptz))"
+    key = {name: place[name] for name in ("tenant", "id", "time")}
+    found = next(iter(reader.rows(sql, key)), {"prompt": None, "response": None})
+    return {"place": place["place"], **key, **{name: shortened(text) for name, text in found.items()}}
+
+
+def shortened(text: str | None) -> str | None:
+    return text if text is None or len(text) <= TEXT else f"{text[:TEXT]}…"
 
 
 @alerts.command("ack")

@@ -81,8 +81,8 @@ def missing(plan: Plan, outcome: Outcome) -> list[str]:
         told.append(f"expected one verified message, alert.firing, got {', '.join(types) or 'none'}")
     for arrival in outcome.arrivals[:1]:
         summary = arrival.payload["data"]["summary"]
-        if f"build={plan.bad}" not in summary:
-            told.append(f"expected the message to name build={plan.bad}, it says: {summary}")
+        if f"build {plan.bad}" not in summary:
+            told.append(f"expected the message to name build {plan.bad}, it says: {summary}")
     if outcome.refused:
         told.append(f"expected every message to be signed, {outcome.refused} were not")
     return told

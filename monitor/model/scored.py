@@ -45,6 +45,21 @@ class Scored:
         )
 
 
+def joined(one: Scored, other: Scored) -> Scored:
+    """Both batches as one; a column or score that either lacks is left out, unless that one is empty."""
+    if not len(one) or not len(other):
+        return one if len(one) else other
+    columns: dict[str, Column] = {}
+    for name in one.columns.keys() & other.columns.keys():
+        first, second = one.columns[name], other.columns[name]
+        if isinstance(first, np.ndarray) and isinstance(second, np.ndarray):
+            columns[name] = np.concatenate([first, second])
+        else:
+            columns[name] = [*first, *second]
+    scores = {name: [*one.scores[name], *other.scores[name]] for name in one.scores.keys() & other.scores.keys()}
+    return Scored([*one.traces, *other.traces], columns, scores)
+
+
 @dataclass(frozen=True, slots=True)
 class PaneSum:
     """What one batch adds to one pane of one segment: n and the total of the stacked feature map."""

@@ -31,7 +31,8 @@ BACKFILL = Partition("backfill", 0)
 PAGE = 5_000
 
 HISTORY = """
-    SELECT t.topic, t.partition, t."offset", t.record, t.prompt_embedding, t.response_embedding, s.signals
+    SELECT t.topic, t.partition, t."offset", t.record::text AS record, t.prompt_embedding, t.response_embedding,
+        s.signals
     FROM traces AS t JOIN scores AS s USING (tenant, id, time)
     WHERE (%(build)s::text IS NULL OR t.build = %(build)s)
     AND (%(since)s::timestamptz IS NULL OR t.time >= %(since)s)
@@ -96,7 +97,11 @@ def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int
     tenant, name, time = last or ("", "", None)
     page = {"limit": limit, "last": time, "last_tenant": tenant, "last_id": name}
     asked = {"build": None, "since": None, "after": None, "until": None, **where, **page}
-    rows = connection.exec_driver_sql(HISTORY.replace("t.record", "t.record::text AS record"), asked).all()
+    return as_scored(connection.exec_driver_sql(HISTORY, asked).all())
+
+
+def as_scored(rows: Sequence[sa.Row[tuple[object, ...]]]) -> Scored:
+    """Stored traces with their signals, without scores and the bytes they came in."""
     decoder = msgspec.json.Decoder(Trace)
     traces = [
         Decoded(Record(Partition(row.topic, row.partition), row.offset, b"", {}), decoder.decode(row.record), b"", {})

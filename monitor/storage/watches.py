@@ -16,6 +16,7 @@ from detectors.base import Sum
 from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
 from monitor.model.record import PartitionState
+from monitor.model.scored import Scored
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim
@@ -24,6 +25,7 @@ from monitor.storage.alerts import open_alert, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
 from monitor.storage.rows import copy_rows
+from monitor.storage.samples import read_sample
 from monitor.watch import Watch
 
 VERDICT_COLUMNS = {
@@ -120,6 +122,12 @@ class PostgresWatchStore:
             return panes.parts(self.held, baseline.version, since, until)
         with guarded(self.engine), self.engine.connect() as connection:
             return panes.parts(connection, baseline.version, since, until)
+
+    def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
+        if self.held is not None:
+            return read_sample(self.held, segment, spans, limit)
+        with guarded(self.engine), self.engine.connect() as connection:
+            return read_sample(connection, segment, spans, limit)
 
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
         if self.held is not None:

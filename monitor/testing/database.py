@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import md5
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,9 @@ from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, PartitionState, Record, StoredReject
 from monitor.model.scored import PaneSum, Scored
-from monitor.model.segment import Segment
+from monitor.model.segment import Segment, label_value
 from monitor.model.signal import KINDS, Column
+from monitor.model.trace import Trace
 from monitor.model.verdict import Verdict
 from monitor.ports import Clock, Key
 from monitor.watch import Watch
@@ -95,6 +97,14 @@ class MemoryDatabase:
             if not rows:
                 del self.sums[place][start]
 
+    def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
+        """Stored traces of a segment with the smallest hashes, by event time."""
+        found = [kept for kept in self.traces.values() if inside(kept.traces[0].trace, segment, spans)]
+        hashes = {id(kept): md5(kept.traces[0].trace.id.encode(), usedforsecurity=False).hexdigest() for kept in found}
+        found.sort(key=lambda kept: (hashes[id(kept)], kept.traces[0].trace.tenant, kept.traces[0].trace.time))
+        found[limit:] = []
+        return together(sorted(found, key=lambda kept: (kept.traces[0].trace.time, *kept.traces[0].trace.key)))
+
     def history(self, where: Mapping[str, Any], limit: int) -> Scored:
         """Stored traces by event time."""
         unknown = where.keys() - {"build", "since", "after", "until"}
@@ -102,6 +112,12 @@ class MemoryDatabase:
             raise Permanent(f"history: expected build, since, after and until, got {', '.join(sorted(unknown))}")
         ordered = sorted(self.traces.items(), key=lambda pair: (pair[0][2], pair[0][0], pair[0][1]))
         return together([kept for _, kept in ordered if wanted(kept.traces[0], where)][:limit])
+
+
+def inside(trace: Trace, segment: Segment, spans: Sequence[tuple[datetime, datetime]]) -> bool:
+    return any(start <= trace.time < stop for start, stop in spans) and all(
+        label_value(trace, label) == value for label, value in segment.pairs
+    )
 
 
 def wanted(item: Decoded, where: Mapping[str, Any]) -> bool:

@@ -207,6 +207,10 @@ class MemoryWatchStore:
                     found.setdefault(segment, []).extend(inside)
         return {segment: reduce(add, totals) for segment, totals in found.items() if totals}
 
+    def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
+        with self.database.lock:
+            return self.database.sample(segment, spans, limit)
+
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
         asked = fingerprint(labels)
         with self.database.lock:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import md5
 
 import pytest
 
@@ -216,6 +217,48 @@ def test_parts_are_the_sums_of_a_span_judged_or_not(stores: Stores, baseline: Ba
 
     assert {segment: total.n for segment, total in whole.items() if segment in (ALL, ACME)} == {ALL: 2.0, ACME: 2.0}
     assert told(whole[ALL]) == told(within[ALL]) == told(after[ALL])
+
+
+def sampled(stores: Stores, segment: Segment, spans: list[tuple[datetime, datetime]], limit: int = 100) -> list[str]:
+    return [item.trace.id for item in stores.watches().sample(segment, spans, limit).traces]
+
+
+def test_a_sample_holds_the_traces_of_spans_and_of_a_segment_by_time(stores: Stores, baseline: Baseline) -> None:
+    labels = {"tenant": "zeta", "labels": {"team": "a"}}
+    lines = [
+        *(line(number, START + number * PANE, service={"name": "app"}) for number in range(6)),
+        line(6, START + PANE, tenant="zeta", prompt_template={"name": "qa", "version": "2"}),
+        line(7, START + 2 * PANE, segment=labels),
+    ]
+    stores.traces().commit(unit(lines, baseline=baseline))
+    whole = [(START, LATER)]
+
+    assert sampled(stores, ALL, [(START + PANE, START + 3 * PANE), (START + 5 * PANE, LATER)]) == [
+        "t1", "t6", "t2", "t7", "t5",
+    ]  # fmt: skip
+    assert sampled(stores, ACME, whole) == ["t0", "t1", "t2", "t3", "t4", "t5"]
+    assert sampled(stores, Segment.of(tenant="zeta"), whole) == ["t6", "t7"]
+    assert sampled(stores, Segment.of(prompt_template="qa@2"), whole) == ["t6"]
+    assert sampled(stores, Segment.of(service="app", tenant="acme"), [(START, START + PANE)]) == ["t0"]
+    assert sampled(stores, Segment((("labels.team", "a"),)), whole) == ["t7"]
+    assert sampled(stores, Segment.of(tenant="nobody"), whole) == sampled(stores, ALL, []) == []
+
+
+def test_a_sample_is_bounded_and_the_same_every_time(stores: Stores, baseline: Baseline) -> None:
+    stores.traces().commit(unit([line(number) for number in range(50)], baseline=baseline))
+    chosen = sorted(range(50), key=lambda number: md5(f"t{number}".encode(), usedforsecurity=False).hexdigest())[:10]
+
+    assert sampled(stores, ALL, [(START, LATER)], 10) == sorted(f"t{number}" for number in chosen)
+
+
+def test_a_sample_comes_with_its_signals_in_a_claim_too(stores: Stores, baseline: Baseline) -> None:
+    stores.traces().commit(unit([line(1, tokens=70), line(2, tokens=80)], baseline=baseline))
+    store = stores.watches()
+    with store.claim(baseline, ALL, LATER):
+        found = store.sample(ALL, [(START, LATER)], 10)
+
+    assert list(found.columns["response.tokens"]) == [70.0, 80.0]
+    assert list(found.columns["finish_reason"]) == ["stop", "stop"]
 
 
 def test_an_alert_goes_from_firing_to_resolved(stores: Stores, baseline: Baseline) -> None:

@@ -1,0 +1,206 @@
+"""From traces before and after an onset to a diagnosis: pure, so that the same traces give the same one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
+
+import numpy as np
+
+from detectors.base import Labels
+from detectors.cause import Cause, Label, Period
+from detectors.explain import Explanation, explain
+from detectors.keywords import keywords
+from detectors.topics import Topics, topics
+from detectors.witness import FOLDS, folds, witness
+from monitor.examples import examples, tested
+from monitor.model.baseline import Baseline
+from monitor.model.build import build_of
+from monitor.model.deployment import deployment_of
+from monitor.model.diagnosis import Case, Diagnosis
+from monitor.model.scored import Scored
+from monitor.model.trace import Trace, prompt_of
+from monitor.wording import manner, sentence, whole
+
+Span = tuple[datetime, datetime]
+
+# So many traces are read at most of the baseline's time, of the time before the onset, and of that since.
+REFERENCE_TRACES, RECENT_TRACES, NEW_TRACES = 2000, 1000, 2000
+# A time is read in so many of its panes at most, evenly spread.
+PANES = 64
+# With fewer traces on a side there is nothing to compare.
+FEWEST = 20
+# Answers are no matter of these: their drift alone says nothing of the model.
+SERVING = ("latency", "time_to_first_token", "status")
+# Topics are worth a word when this much of the change of behaviour is in this little of the traffic.
+_MOST_OF_IT, _LITTLE_TRAFFIC = 0.6, 0.4
+_LENGTHS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """The times that traces are read from."""
+
+    reference: Sequence[Span]
+    recent: Sequence[Span]
+    new: Sequence[Span]
+
+
+def windows(baseline: Baseline, onset: datetime, until: datetime, pane: timedelta) -> Windows:
+    """What is compared: all since the onset with the baseline's traces and with the last before the onset.
+
+    An onset is an estimate: as long before it as the drift has lasted is left out, at least two panes. The last before
+    show what had been rolled out by then without harm.
+    """
+    last = onset - max(min(until - onset, PANES * pane), 2 * pane)
+    fitted_until = baseline.until + timedelta(microseconds=1)
+    first = max(baseline.judged_from, fitted_until, last - PANES * pane)
+    return Windows(
+        reference=spread(baseline.since, fitted_until, pane),
+        recent=spread(first, last, pane),
+        new=spread(onset, until, pane),
+    )
+
+
+def spread(start: datetime, stop: datetime, pane: timedelta) -> list[Span]:
+    """The time from start to stop, whole if it has few panes, else evenly spread panes of it."""
+    if stop <= start:
+        return []
+    count = ceil((stop - start) / pane)
+    if count <= PANES:
+        return [(start, stop)]
+    steps = [count * i // PANES for i in range(PANES)]
+    return [(start + step * pane, min(start + (step + 1) * pane, stop)) for step in steps]
+
+
+def diagnose(case: Case) -> Diagnosis | None:
+    """Why the signals drift; None where there are too few traces to say."""
+    if min(len(case.before), len(case.after)) < FEWEST:
+        return None
+    references = case.baseline.references[case.drifting[0].segment]
+    dispersion = np.array([references[verdict.signal].over_dispersion for verdict in case.drifting])
+    prompts = references.get("prompt.embedding")
+    prompt_dispersion = prompts.over_dispersion if prompts is not None else float(dispersion.max())
+    sessions = sessions_of(case)
+    found = topics_of(case, sessions[: len(case.before)], prompt_dispersion)
+    before, after = periods_of(case, found, folds(sessions))
+    told = explain(before, after, novel=found.novel, over_dispersion=dispersion, prompt_dispersion=prompt_dispersion)
+    return worded(case, told, found)
+
+
+def periods_of(case: Case, found: Topics, dealt: Labels) -> tuple[Period, Period]:
+    """Both periods with the place of every trace along each signal's change."""
+    cut = len(case.before)
+    places = []
+    for verdict in case.drifting:
+        first, second = (tested(scored, case.baseline, verdict.signal) for scored in (case.before, case.after))
+        places.append(witness(first, second, dealt[:cut], dealt[cut:]))
+    before, after = (np.column_stack(columns) for columns in zip(*places, strict=True))
+    return (
+        Period(before, found.before, dealt[:cut], labels_of(case.before)),
+        Period(after, found.after, dealt[cut:], labels_of(case.after)),
+    )
+
+
+def sessions_of(case: Case) -> Labels:
+    """The number of the session of each trace, those before first; a trace that tells of none is one by itself."""
+    names = [session_name(item.trace) for scored in (case.before, case.after) for item in scored.traces]
+    return np.unique(names, return_inverse=True)[1].astype(np.int64)
+
+
+def session_name(trace: Trace) -> str:
+    labels = trace.segment
+    named = labels.session_id or labels.conversation_id
+    return f"session {trace.tenant} {named}" if named else f"trace {trace.tenant} {trace.id} {trace.time.isoformat()}"
+
+
+def topics_of(case: Case, sessions: Labels, over_dispersion: float) -> Topics:
+    """By the prompts' embeddings; where most traces have none, by how long prompts are, of which none is novel."""
+    first, second = (scored.columns.get("prompt.embedding") for scored in (case.before, case.after))
+    if isinstance(first, np.ndarray) and isinstance(second, np.ndarray) and np.isfinite(first[:, 0]).mean() > 0.5:
+        return topics(first, second, sessions, over_dispersion=over_dispersion)
+    before, after = (
+        np.array([len(prompt_of(item.trace)) for item in scored.traces], float) for scored in (case.before, case.after)
+    )
+    edges = np.unique(np.quantile(before, np.arange(1, _LENGTHS) / _LENGTHS))
+    groups = [np.searchsorted(edges, size, side="left").astype(np.int64) for size in (before, after)]
+    return Topics(groups[0], groups[1], count=_LENGTHS + 2, p_value=1.0)
+
+
+def labels_of(scored: Scored) -> dict[Label, np.ndarray]:
+    rows = [deployment_of(item.trace) for item in scored.traces]
+    return {label: np.array([row[label] for row in rows]) for label in rows[0]}
+
+
+def worded(case: Case, told: Explanation, found: Topics) -> Diagnosis:
+    """The explanation with names and words that people know."""
+    answers = any(verdict.signal not in SERVING for verdict in case.drifting)
+    causes = [with_build_name(cause, case.after) for cause in (told.causes if answers else unblamed(told.causes))]
+    about = topic_words(case, told, found)
+    sentences = [sentence(cause, about) for cause in causes]
+    first = causes[0].kind
+    traffic = any(cause.kind in ("traffic_mix", "new_topic") for cause in causes)
+    drifting = {verdict.signal for verdict in case.drifting}
+    known = "prompt.embedding" in case.baseline.references[case.drifting[0].segment]
+    moved = (traffic or "prompt.embedding" in drifting) if known else None
+    how = manner(case.drifting)
+    shifts, behaviour = told.split.shift, told.split.behaviour.sum(axis=0)
+    return Diagnosis(
+        causes=causes,
+        sentences=sentences,
+        behaviour={
+            verdict.signal: float(behaviour[place] / shifts[place]) if told.weights[place] > 0 else None
+            for place, verdict in enumerate(case.drifting)
+        },
+        prompts_moved=moved,
+        summary=whole(
+            sentences[: max(len(sentences) - 1, 1)],
+            told.behaviour if told.weights.any() else None,
+            prompts_moved=moved,
+            how=f"{how}{about}" if how and first != "new_topic" else how,
+        ),
+        traces=(len(case.before), len(case.after)),
+        examples=examples(case, case.drifting[int(told.weights.argmax())].signal),
+    )
+
+
+def unblamed(causes: Sequence[Cause]) -> list[Cause]:
+    """The same causes, where nothing is laid to the model that no label tells of."""
+    kept = [cause for cause in causes if cause.kind != "unexplained" and (cause.kind, cause.name) != ("model", "")]
+    return [*kept, Cause("unexplained", "", 1.0 - sum(cause.share for cause in kept), 1.0)]
+
+
+def with_build_name(cause: Cause, after: Scored) -> Cause:
+    """A build by the name that segments have, with adapter and template: that of most of its traces."""
+    if cause.kind != "build":
+        return cause
+    names = Counter(build_of(item.trace) for item in after.traces if deployment_of(item.trace)["build"] == cause.name)
+    return replace(cause, name=min(names, key=lambda name: (-names[name], name)))
+
+
+def topic_words(case: Case, told: Explanation, found: Topics) -> str:
+    """`` about …`` the topic that is new, or the few that most of the other behaviour is in; empty if it is in all."""
+    novel = found.after == found.novel
+    if any(cause.kind == "new_topic" for cause in told.causes):
+        return about(case, novel)
+    cells = told.split.behaviour @ told.weights
+    by_topic = np.add.reduceat(cells, np.arange(0, len(cells), FOLDS))
+    traffic = np.bincount(found.after, minlength=len(by_topic))[: len(by_topic)] / len(found.after)
+    order = np.argsort(-by_topic / np.maximum(traffic, 1e-12), kind="stable")
+    reached = np.cumsum(by_topic[order]) >= _MOST_OF_IT * by_topic.sum()
+    chosen = order[: int(reached.argmax()) + 1]
+    if by_topic.sum() <= 0 or traffic[chosen].sum() > _LITTLE_TRAFFIC:
+        return ""
+    return about(case, np.isin(found.after, chosen))
+
+
+def about(case: Case, inside: np.ndarray) -> str:
+    """The words that tell these prompts after from all the others, before and after."""
+    prompts = [prompt_of(item.trace) for item in case.after.traces]
+    here = [text for text, chosen in zip(prompts, inside, strict=True) if chosen]
+    others = [text for text, chosen in zip(prompts, inside, strict=True) if not chosen]
+    words = keywords(here, [*others, *(prompt_of(item.trace) for item in case.before.traces)])
+    return f" about {' and '.join(words)}" if words else ""

@@ -1,0 +1,103 @@
+"""The case and its diagnosis: traces on both sides of an onset, what the drift comes from, and who shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detectors.base import Array
+from detectors.cause import Cause
+from monitor.model.baseline import Baseline
+from monitor.model.scored import Scored
+from monitor.model.trace import Trace
+from monitor.model.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What there is to explain.
+
+    Attributes:
+        before: traces of the segment from before the onset.
+        after: its traces since.
+        baseline: with the feature maps and references.
+        drifting: the verdicts that drift, of one segment and pane.
+        directions: of each signal's change, in its features.
+    """
+
+    before: Scored
+    after: Scored
+    baseline: Baseline
+    drifting: Sequence[Verdict]
+    directions: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A trace far along the change, and one with the most similar prompt from before; texts stay in the store.
+
+    ``place`` is in standard deviations of the traces before.
+    """
+
+    trace: Trace
+    place: float
+    counterpart: Trace | None
+    counterpart_place: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Causes, largest share first, each with a sentence; shares add to one.
+
+    Attributes:
+        causes: the last is what is unexplained.
+        sentences: one per cause.
+        behaviour: for each drifting signal, the share of its shift that is other answers to the same topics; what is
+            left is other questions. None where the shift is too small for parts.
+        prompts_moved: whether what is asked changed; None without embeddings, which alone could tell.
+        summary: one sentence.
+        traces: how many traces were compared, before and after.
+        examples: the farthest first.
+    """
+
+    causes: Sequence[Cause]
+    sentences: Sequence[str]
+    behaviour: Mapping[str, float | None]
+    prompts_moved: bool | None
+    summary: str
+    traces: tuple[int, int]
+    examples: Sequence[Example]
+
+    def evidence(self) -> dict[str, Any]:
+        """As JSON has it; traces by tenant, id and time."""
+        return {
+            "summary": self.summary,
+            "causes": [
+                {
+                    "kind": cause.kind,
+                    "name": cause.name,
+                    "share": cause.share,
+                    "p_value": cause.p_value,
+                    "beside": [list(pair) for pair in cause.beside],
+                    "sentence": sentence,
+                }
+                for cause, sentence in zip(self.causes, self.sentences, strict=True)
+            ],
+            "behaviour": dict(self.behaviour),
+            "prompts_moved": self.prompts_moved,
+            "traces": {"before": self.traces[0], "after": self.traces[1]},
+            "examples": [
+                {
+                    **place_of(example.trace, example.place),
+                    "before": None
+                    if example.counterpart is None
+                    else place_of(example.counterpart, example.counterpart_place),
+                }
+                for example in self.examples
+            ],
+        }
+
+
+def place_of(trace: Trace, place: float | None) -> dict[str, Any]:
+    return {"tenant": trace.tenant, "id": trace.id, "time": trace.time.isoformat(), "place": place}
