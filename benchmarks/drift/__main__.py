@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import shlex
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.drift.laws import SCALARS, Law, Topics
@@ -23,6 +25,13 @@ def laws(only: str | None) -> list[Law]:
     return [law for law in every if only is None or only in law.name]
 
 
+def options(arguments: argparse.Namespace) -> list[str]:
+    """What was asked for beside the parts, as it is written on the command line."""
+    named = [name for name in ("only", "references", "panes", "replicates") if getattr(arguments, name) is not None]
+    given = [word for name in named for word in (f"--{name}", str(getattr(arguments, name)))]
+    return ["--quick", *given] if arguments.quick else given
+
+
 def main() -> None:
     """Run the parts."""
     parser = argparse.ArgumentParser(
@@ -32,14 +41,18 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="a smoke test: its figures mean little")
     parser.add_argument("--only", metavar="WORD", help="only the laws whose name holds the word")
     parser.add_argument("--results", type=Path, default=FOLDER, help="folder of the JSON files")
+    for name in ("references", "panes", "replicates"):
+        parser.add_argument(f"--{name}", type=int, help=f"instead of {getattr(FULL, name):,}")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
-    plan, chosen = QUICK if arguments.quick else FULL, laws(arguments.only)
+    given = {name: getattr(arguments, name) for name in ("references", "panes", "replicates")}
+    plan = replace(QUICK if arguments.quick else FULL, **{name: n for name, n in given.items() if n is not None})
+    chosen = laws(arguments.only)
     for part in arguments.parts or PARTS:
         began = time.monotonic()
         rows = importlib.import_module(f"benchmarks.drift.{part}").measure(chosen, plan, progress)
-        command = f"python -m benchmarks.drift {part}" + (" --quick" if arguments.quick else "")
+        command = shlex.join(["python", "-m", "benchmarks.drift", part, *options(arguments)])
         path = save(part, rows, command=command, seconds=time.monotonic() - began, folder=arguments.results)
         progress(f"{part}: {len(rows)} rows in {path}")
 

@@ -22,7 +22,7 @@ def measure(laws: Sequence[Law], plan: Plan, report: Report) -> list[Row]:
     for number, law in enumerate(laws):
         for kind, traffic in enumerate(KINDS):
             panes = plan.panes if law.kind != "vector" else plan.panes // 2
-            tasks = nulls(law, traffic, references=plan.references, panes=panes, seed=(1, number, kind))
+            tasks = nulls(law, traffic, references=plan.references, panes=panes, pane=PANE, seed=(1, number, kind))
             thresholds = [ours.log_threshold(target) for target in TARGETS]
             counts = runlength.alarms(tasks, thresholds)
             made = [
@@ -33,15 +33,17 @@ def measure(laws: Sequence[Law], plan: Plan, report: Report) -> list[Row]:
     return rows
 
 
-def nulls(law: Law, traffic: Traffic, *, references: int, panes: int, seed: tuple[int, ...]) -> list[ours.Task]:
+def nulls(
+    law: Law, traffic: Traffic, *, references: int, panes: int, pane: int, seed: tuple[int, ...]
+) -> list[ours.Task]:
     """A monitor of each of many references, and panes of the same law."""
     tasks = []
     for number in range(references):
         reference = sample(law, traffic, REFERENCE, seed=(*seed, number, 0))
-        fitted = ours.fit(reference, law.kind, pane=PANE, seed=number)
+        fitted = ours.fit(reference, law.kind, pane=pane, seed=number)
         folded: list[ours.Pane] = []
         for block in blocks(law, traffic, seed=(*seed, number, 1)):
-            folded += ours.fold(fitted, block, pane=PANE)
+            folded += ours.fold(fitted, block, pane=pane)
             if len(folded) >= panes:
                 break
         tasks.append(ours.Task(fitted, folded[:panes]))

@@ -1,4 +1,4 @@
-"""How many traces a change needs to be found, at one achieved run length."""
+"""How many traces a change needs to be found, at one achieved run length, beside the best that could be done."""
 
 from __future__ import annotations
 
@@ -7,94 +7,139 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.drift import ours, runlength
+from benchmarks.drift import cusum, offline, oracle, ours, runlength
 from benchmarks.drift.arl import PANE, nulls
-from benchmarks.drift.laws import Change, Law
+from benchmarks.drift.laws import Change, Continuous, Discrete, Law
 from benchmarks.drift.results import Plan, Report, Row
 from benchmarks.drift.streams import REFERENCE, changed_after, sample
-from benchmarks.drift.traffic import Independent, Traffic
+from benchmarks.drift.traffic import Array, Independent
 
 ARL = 10_000.0  # panes
-QUIET = 64  # panes before the change
-LIMIT = 1_024  # panes after it
+QUIET = 1_024  # traces before the change
+LIMIT = 16_384  # traces after it, at most
+_LIMIT_PANES = 4_096
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A log threshold, and the run length that it was measured to have."""
+    """A log threshold, and the run length that it was measured to have with panes of ``pane`` traces."""
 
+    pane: int
     threshold: float
     achieved: runlength.RunLength
 
 
 def measure(laws: Sequence[Law], plan: Plan, report: Report) -> list[Row]:
-    """A row per law and change."""
+    """A row per law, size of pane and change: single traces, as a CUSUM has them, for what is no vector."""
     rows = []
-    traffic = Independent()
+    # What takes 10⁴ panes to calibrate is no smoke test.
+    arl = plan.panes / 2.0 if plan.quick else ARL
     for number, law in enumerate(laws):
-        level = calibrated(law, traffic, plan, seed=(2, number))
-        report(
-            f"{law.name}: log threshold {level.threshold:.2f} for {ARL:g} panes"
-            f" ({level.achieved.alarms} alarms in {level.achieved.panes} panes)"
-        )
-        for kind, change in enumerate(law.changes):
-            row = _row(law, change, level, _passages(law, traffic, change, level, plan, (3, number, kind)))
-            rows.append(row)
-            report(f"{law.name}, {change.name}: {row['median']} traces, found {row['found']:.0%}")
+        found = vectors(law, plan, arl, (4, number)) if law.kind == "vector" else None
+        for pane in (PANE,) if found else (1, PANE):
+            level = calibrated(law, plan, arl, pane=pane, seed=(2, number))
+            report(
+                f"{law.name}, panes of {pane}: log threshold {level.threshold:.2f} for {arl:g} panes"
+                f" ({level.achieved.alarms} alarms in {level.achieved.panes} panes)"
+            )
+            for kind, change in enumerate(law.changes):
+                delays = passages(law, change, level, plan, (3, number, kind, pane))
+                best = found[change.name] if found else scalars(law, change, arl * pane, plan, (5, number, kind))
+                rows.append(_row(law, change, level, delays, best))
+                report(f"{law.name}, panes of {pane}, {change.name}: {_told(rows[-1])}")
     return rows
 
 
-def calibrated(law: Law, traffic: Traffic, plan: Plan, *, seed: tuple[int, ...]) -> Level:
+def calibrated(law: Law, plan: Plan, arl: float, *, pane: int, seed: tuple[int, ...]) -> Level:
     """The threshold that reaches the run length on null traffic, over references."""
-    panes = int(ARL) if not plan.quick else plan.panes
-    paths = []
-    for first in range(0, plan.references, 5):
-        few = min(5, plan.references - first)
-        paths += ours.evidence(nulls(law, traffic, references=few, panes=panes, seed=(*seed, first)))
-    threshold = runlength.reaching(paths, ARL)
+    panes = max(int(arl), plan.panes)
+    paths: list[Array] = []
+    for first in range(0, plan.references, 4):
+        few = min(4, plan.references - first)
+        tasks = nulls(law, Independent(), references=few, panes=panes, pane=pane, seed=(*seed, pane, first))
+        paths += ours.evidence(tasks)
+    threshold = runlength.reaching(paths, arl)
     maxima = [np.maximum.accumulate(path) for path in paths]
-    return Level(threshold, runlength.first_run_length(maxima, threshold))
+    return Level(pane, threshold, runlength.first_run_length(maxima, threshold))
 
 
-def _passages(
-    law: Law, traffic: Traffic, change: Change, level: Level, plan: Plan, seed: tuple[int, ...]
-) -> list[tuple[int | None, int | None]]:
-    """Panes after the change at which each run passes the measured and the stated threshold.
+def passages(law: Law, change: Change, level: Level, plan: Plan, seed: tuple[int, ...]) -> Array:
+    """Traces from the change to the end of the pane that passes the measured and the stated threshold, ``(runs, 2)``.
 
-    None is not found in ``LIMIT`` panes; a run that passes before the change is left out.
+    Infinite beyond the limit; a run that passes the measured one before the change is left out, and with all of them
+    left out there is one that is not a number.
     """
-    limit = LIMIT if not plan.quick else 128
-    stated = ours.log_threshold(ARL)
+    limit = min(LIMIT, _LIMIT_PANES * level.pane)
+    limit = min(limit, 2_048) if plan.quick else limit
+    quiet = QUIET // level.pane
+    thresholds = (level.threshold, ours.log_threshold(ARL))
     found = []
     for number in range(plan.references):
-        reference = sample(law, traffic, REFERENCE, seed=(*seed, number))
-        fitted = ours.fit(reference, law.kind, pane=PANE, seed=number)
+        reference = sample(law, Independent(), REFERENCE, seed=(*seed, number))
+        fitted = ours.fit(reference, law.kind, pane=level.pane, seed=number)
         for replicate in range(plan.replicates):
-            stream = changed_after(
-                law, traffic, limit * PANE, quiet=QUIET * PANE, seed=(*seed, number, replicate), change=change
-            )
-            panes = [pane for block in stream for pane in ours.fold(fitted, block, pane=PANE)]
-            path = ours.evidence([ours.Task(fitted, panes)], stop=max(level.threshold, stated))[0]
-            passed = [runlength.first_passage(path, threshold) for threshold in (level.threshold, stated)]
-            if passed[0] is None or passed[0] >= QUIET:
-                found.append(tuple(None if p is None else p - QUIET + 1 for p in passed))
-    return found
+            again = (*seed, number, replicate)
+            stream = changed_after(law, Independent(), limit, quiet=QUIET, seed=again, change=change)
+            panes = [pane for block in stream for pane in ours.fold(fitted, block, pane=level.pane)]
+            path = ours.evidence([ours.Task(fitted, panes)], stop=max(thresholds))[0]
+            passed = [runlength.first_passage(path, threshold) for threshold in thresholds]
+            if passed[0] is None or passed[0] >= quiet:
+                found.append([np.inf if p is None else (p - quiet + 1) * level.pane for p in passed])
+    return np.array(found or [[np.nan, np.nan]])
 
 
-def _row(law: Law, change: Change, level: Level, passages: Sequence[tuple[int | None, int | None]]) -> Row:
-    """Delays in traces; a median is infinite when more than half was not found."""
-    delays = np.array([[np.inf if p is None else p * PANE for p in passed] for passed in passages])
+def vectors(law: Law, plan: Plan, arl: float, seed: tuple[int, ...]) -> dict[str, dict[str, float]]:
+    """Of each change, the median delay of every offline test at level ``1 / arl``."""
+    few = min(plan.references, 8)
+    null = 16_384 if plan.quick else 65_536
+    bench = oracle.prepare(law, references=few, null_traces=null, step=16, seed=(*seed, 0))
+    return {
+        change.name: offline.delays(bench, change, level=1.0 / arl, replicates=plan.replicates, seed=(*seed, 1, kind))
+        for kind, change in enumerate(law.changes)
+    }
+
+
+def scalars(law: Law, change: Change, arl: float, plan: Plan, seed: tuple[int, ...]) -> dict[str, float]:
+    """The mean delay of the tuned CUSUM at a run length of ``arl`` traces."""
+    assert isinstance(law, Continuous | Discrete)
+    threshold = cusum.log_threshold(law, change, arl, seed=(*seed, 0))
+    delays = cusum.delays(law, change, threshold, limit=1_024 if plan.quick else 4_096, seed=(*seed, 1))
+    return {"tuned CUSUM": float(delays.mean())}
+
+
+def _row(law: Law, change: Change, level: Level, delays: Array, best: dict[str, float]) -> Row:
+    """Delays in traces, of vectors by their median, else by their mean, as the best is.
+
+    A median is infinite when more than half was not found, a mean when anything was not.
+    """
     middle = np.quantile(delays, 0.5, axis=0, method="inverted_cdf")
+    typical = middle if law.kind == "vector" else delays.mean(axis=0)
     low, high = np.quantile(delays[:, 0], [0.1, 0.9], method="inverted_cdf")
+    undirected = {test: traces for test, traces in best.items() if test != oracle.DIRECTED}
+    name = min(undirected, key=lambda test: undirected[test])
     return {
         "law": law.name,
+        "kind": law.kind,
         "change": change.name,
+        "pane": level.pane,
         "runs": len(delays),
         "found": float(np.isfinite(delays[:, 0]).mean()),
+        "delay": float(typical[0]),
         "median": float(middle[0]),
         "range": [float(low), float(high)],
-        "stated": float(middle[1]),
+        "stated": float(typical[1]),
+        "oracles": best,
+        "best": name,
+        "best_delay": undirected[name],
+        "ratio": float(typical[0]) / undirected[name] if np.isfinite(undirected[name]) else float("nan"),
         "threshold": level.threshold,
         "null_panes": level.achieved.panes,
         "null_alarms": level.achieved.alarms,
     }
+
+
+def _told(row: Row) -> str:
+    return (
+        f"{row['delay']:.0f} traces ({row['stated']:.0f} at the stated level), found {row['found']:.0%};"
+        f" {row['best']} {row['best_delay']:.0f}: ratio {row['ratio']:.2f}"
+    )

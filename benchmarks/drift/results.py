@@ -38,7 +38,7 @@ class Plan:
 
 
 QUICK = Plan(references=3, panes=400, replicates=2, quick=True)
-FULL = Plan(references=20, panes=5_000, replicates=5, quick=False)
+FULL = Plan(references=12, panes=2_000, replicates=5, quick=False)
 
 
 def save(part: str, rows: Sequence[Row], *, command: str, seconds: float, folder: Path = FOLDER) -> Path:
