@@ -8,6 +8,8 @@ import sys
 SUITE = (
     ("throughput", ()),
     ("encoder", ()),
+    ("scores", ("--speed",)),
+    ("scores.fuzz", ("--traces", "50000")),
     ("webhook_outage", ("--down", "20")),
     ("malformed", ()),
     ("delivery", ("--kills", "50")),

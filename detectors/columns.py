@@ -23,6 +23,8 @@ _WINDOW = 32
 _HOP = 16
 # Rounding of a producer's softmax or entropy can leave a number this far outside its range.
 _ROUNDING = 1e-6
+# e to the minus this is 0; larger numbers say no more, and their sums could overflow.
+_MOST = 1e4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,7 +89,7 @@ def columns(rows: Sequence[Sequence[float] | Array], *, name: str, most: float =
             complaints[row] = failed(told)
         flat = flat[np.repeat([complaint is None for complaint in complaints], lengths)]
     kept = np.array([complaint is None for complaint in complaints], bool)
-    return Columns(complaints, np.clip(flat, 0.0, most), lengths[kept])
+    return Columns(complaints, np.clip(flat, 0.0, min(most, _MOST)), lengths[kept])
 
 
 def peaks(found: Columns, sentences: Sequence[Sentences | None]) -> tuple[Array, list[tuple[Span, ...]]]:

@@ -39,10 +39,10 @@ class BatchStored:
 
 @dataclass(frozen=True, slots=True)
 class BatchScored:
-    """Seconds that each score took on a batch, and how many scores had which status; by (score, status)."""
+    """Seconds that each score took on a batch, and of how many traces it had which status."""
 
     seconds: dict[str, float]
-    statuses: Counter[tuple[str, str]]
+    statuses: dict[str, Counter[str]]
 
 
 @dataclass(frozen=True, slots=True)

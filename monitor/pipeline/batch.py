@@ -112,9 +112,9 @@ def first_of_each(decoded: Sequence[Decoded]) -> tuple[list[Decoded], Counter[Pa
     return list(kept.values()), repeats
 
 
-def statuses(scored: Scored) -> Counter[tuple[str, str]]:
+def statuses(scored: Scored) -> dict[str, Counter[str]]:
     """How many traces have which status of each score."""
-    return Counter((name, score.status) for name, found in scored.scores.items() for score in found)
+    return {name: Counter(score.status for score in found) for name, found in scored.scores.items()}
 
 
 def split(scored: Scored, repeats: Counter[Partition], known: set[Key]) -> tuple[Scored, Counter[Partition]]:

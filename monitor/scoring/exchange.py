@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from detectors.abstention import abstention
 from detectors.grounding import Context, read
@@ -14,53 +14,64 @@ from monitor.model.trace import Trace, prompt_of, response_of
 
 
 @dataclass(frozen=True, slots=True)
-class Exchanges:
-    """Traces with what was asked and answered, whether the answer declines, and what was read of it so far.
+class Readings:
+    """What several scores need of a batch and is read once; by place in the batch, for the traces that asked."""
 
-    Attributes:
-        stems: of all words met.
-        contexts: by place in the batch, the passages of the traces that were read.
-        places: where each trace stands in the batch.
-    """
+    stems: Stems = field(default_factory=Stems)
+    contexts: dict[int, Context] = field(default_factory=dict)
+    refusals: dict[int, Score] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchanges:
+    """Traces with what was asked and answered; ``places`` is where each stands in the batch."""
 
     items: Sequence[Decoded]
     prompts: Sequence[str]
     answers: Sequence[str]
-    refusals: Sequence[Score]
-    stems: Stems
-    contexts: dict[int, Context]
     places: Sequence[int]
+    readings: Readings
+
+    def __len__(self) -> int:
+        return len(self.items)
 
     @property
     def traces(self) -> list[Trace]:
         return [item.trace for item in self.items]
 
-    def __len__(self) -> int:
-        return len(self.items)
+    @property
+    def stems(self) -> Stems:
+        return self.readings.stems
 
-    def at(self, places: Sequence[int]) -> Exchanges:
-        """The exchanges at these places, in that order."""
-        if len(places) == len(self):
+    def at(self, numbers: Sequence[int]) -> Exchanges:
+        """The exchanges of these numbers, in that order."""
+        if len(numbers) == len(self):
             return self
         return Exchanges(
-            [self.items[i] for i in places],
-            [self.prompts[i] for i in places],
-            [self.answers[i] for i in places],
-            [self.refusals[i] for i in places],
-            self.stems,
-            self.contexts,
-            [self.places[i] for i in places],
+            [self.items[i] for i in numbers],
+            [self.prompts[i] for i in numbers],
+            [self.answers[i] for i in numbers],
+            [self.places[i] for i in numbers],
+            self.readings,
         )
 
     def passages(self) -> list[Context]:
-        """The passages of each trace, read once."""
+        """The passages of each trace."""
+        known = self.readings.contexts
         for place, item in zip(self.places, self.items, strict=True):
-            if place not in self.contexts:
-                self.contexts[place] = read([found.text for found in item.trace.context], self.stems)
-        return [self.contexts[place] for place in self.places]
+            if place not in known:
+                known[place] = read([found.text for found in item.trace.context], self.stems)
+        return [known[place] for place in self.places]
+
+    def refusals(self) -> list[Score]:
+        """The abstention of each answer."""
+        known = self.readings.refusals
+        for place, answer in zip(self.places, self.answers, strict=True):
+            if place not in known:
+                (known[place],) = abstention([answer])
+        return [known[place] for place in self.places]
 
 
 def exchanges(items: Sequence[Decoded]) -> Exchanges:
-    answers = [response_of(item.trace) for item in items]
-    prompts = [prompt_of(item.trace) for item in items]
-    return Exchanges(items, prompts, answers, abstention(answers), Stems(), {}, range(len(items)))
+    traces = [item.trace for item in items]
+    return Exchanges(items, list(map(prompt_of, traces)), list(map(response_of, traces)), range(len(items)), Readings())

@@ -36,7 +36,8 @@ def json_scores(traces: Sequence[Trace], answers: Sequence[str]) -> list[Score]:
 
 def json_score(trace: Trace, answer: str) -> Score:
     asked = trace.request.response_format if trace.request else None
-    if not isinstance(asked, dict) or asked.get("type") not in JSON_TYPES:
+    kind = asked.get("type") if isinstance(asked, dict) else None
+    if not isinstance(asked, dict) or not isinstance(kind, str) or kind not in JSON_TYPES:
         return NO_JSON_ASKED
     if not answer.strip():
         return insufficient("empty answer")

@@ -92,7 +92,7 @@ def without_logprobs(trace: Trace) -> Score | None:
 
 
 def abstention_scores(batch: Exchanges) -> Named:
-    yield "abstention", batch.refusals
+    yield "abstention", batch.refusals()
 
 
 def hedge_scores(batch: Exchanges) -> Named:
@@ -198,7 +198,7 @@ def in_tokens(found: Logprobs, answer: str, count: int) -> Sentences | None:
 
 
 def consistency_scores(batch: Exchanges) -> Named:
-    declines = [DECLINES if refusal.value == 1.0 else None for refusal in batch.refusals]
+    declines = [DECLINES if refusal.value == 1.0 else None for refusal in batch.refusals()]
     told = [
         consistency.read(answer, [sample.text for sample in item.trace.samples], prompt, batch.stems)
         for item, answer, prompt in zip(batch.items, batch.answers, batch.prompts, strict=True)
@@ -217,7 +217,7 @@ def vectors_of(item: Decoded) -> NDArray[np.float64]:
 
 
 def grounding_scores(batch: Exchanges) -> Named:
-    found = grounding.compare(batch.answers, batch.passages(), batch.prompts, batch.refusals, stems=batch.stems)
+    found = grounding.compare(batch.answers, batch.passages(), batch.prompts, batch.refusals(), stems=batch.stems)
     yield "grounding.lexical", found
 
 

@@ -75,8 +75,9 @@ class Instruments:
             case BatchScored(seconds=seconds, statuses=statuses):
                 for score, spent_s in seconds.items():
                     self.score_seconds.add(spent_s, {"score": score})
-                for (score, status), count in statuses.items():
-                    self.scores.add(count, {"score": score, "status": status})
+                for score, counts in statuses.items():
+                    for status, count in counts.items():
+                        self.scores.add(count, {"score": score, "status": status})
             case PartitionsPlaced(positions=positions):
                 self.placed.set(len(positions))
             case OwnershipLost():

@@ -50,7 +50,8 @@ def test_a_batch_becomes_traces_repeats_and_rejects(stores: Stores) -> None:
     assert [reject.reject.record.offset for reject in stores.traces().waiting_rejects(9)] == [2, 4]
     scored, event = events
     assert isinstance(scored, BatchScored)
-    assert (scored.statuses["abstention", "ok"], scored.statuses["uncertainty.peak", "insufficient_input"]) == (2, 2)
+    assert scored.statuses["abstention"] == {"ok": 2}
+    assert scored.statuses["uncertainty.peak"] == {"insufficient_input": 2}
     assert isinstance(event, BatchStored)
     assert (event.traces, event.repeats) == (2, 1)
     assert event.rejects == Counter(not_json=1, unknown_schema_version=1)

@@ -52,7 +52,7 @@ def test_the_span_begins_where_the_json_breaks_off() -> None:
     assert answer[slice(*span)] == "oh}"
 
 
-@pytest.mark.parametrize("response_format", [None, "json", {"type": "text"}, {"type": 3}, {}, []])
+@pytest.mark.parametrize("response_format", [None, "json", {"type": "text"}, {"type": 3}, {"type": ["json"]}, {}, []])
 def test_text_that_need_not_be_json_is_not_judged(response_format: Any) -> None:
     score = asked(response_format, "Rome")
     assert (score.status, score.reason) == ("insufficient_input", "no JSON was asked for")

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.scoring.languages import labels, language_scores, languages
@@ -40,6 +40,7 @@ def test_of_few_letters_nothing_is_told(text: str) -> None:
     assert score.reason == "too few letters to tell the language"
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_any_texts_give_a_value_or_a_reason(prompt: str, answer: str) -> None:
     (score,) = language_scores(languages([prompt]), languages([answer]))
