@@ -59,7 +59,7 @@ def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row | N
 def pack_float16(matrix: NDArray[np.floating]) -> list[bytes | None]:
     """Each row as little-endian float16; None for a row that is missing (NaN)."""
     missing = np.isnan(matrix[:, 0]) if matrix.shape[1] else np.ones(len(matrix), bool)
-    data = np.clip(np.nan_to_num(matrix), -65504, 65504).astype("<f2").tobytes()
+    data = np.clip(matrix, -65504, 65504).astype("<f2").tobytes()
     width = 2 * matrix.shape[1]
     return [None if lost else data[i * width : (i + 1) * width] for i, lost in enumerate(missing)]
 

@@ -57,7 +57,7 @@ class Adapter(Struct, frozen=True, gc=False, omit_defaults=True):
     version: Name | None = None
 
 
-class Model(Struct, frozen=True, gc=False, omit_defaults=True):
+class Model(Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
     """The build that answered."""
 
     name: Name
@@ -73,7 +73,7 @@ class Model(Struct, frozen=True, gc=False, omit_defaults=True):
     distilled_from: Name | None = None
 
 
-class PromptTemplate(Struct, frozen=True, gc=False, omit_defaults=True):
+class PromptTemplate(Struct, frozen=True, gc=False, omit_defaults=True, cache_hash=True):
     name: Name | None = None
     version: Name | None = None
     hash: Name | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import zip_longest
 from typing import Any
 
 import msgspec
@@ -24,6 +25,7 @@ from monitor.model.trace import Trace
 from monitor.ports import Key
 from monitor.storage.engine import guarded
 from monitor.storage.panes import add_sums
+from monitor.storage.places import Places, read_places
 
 # The pseudo-partition of sums made for traces that were stored before their baseline was.
 BACKFILL = Partition("backfill", 0)
@@ -32,8 +34,8 @@ PAGE = 5_000
 
 HISTORY = """
     SELECT t.topic, t.partition, t."offset", t.record::text AS record, t.prompt_embedding, t.response_embedding,
-        s.signals
-    FROM traces AS t JOIN scores AS s USING (tenant, id, time)
+        t.scalars, t.categories
+    FROM traces AS t
     WHERE (%(build)s::text IS NULL OR t.build = %(build)s)
     AND (%(since)s::timestamptz IS NULL OR t.time >= %(since)s)
     AND (%(after)s::timestamptz IS NULL OR t.time > %(after)s)
@@ -97,17 +99,17 @@ def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int
     tenant, name, time = last or ("", "", None)
     page = {"limit": limit, "last": time, "last_tenant": tenant, "last_id": name}
     asked = {"build": None, "since": None, "after": None, "until": None, **where, **page}
-    return as_scored(connection.exec_driver_sql(HISTORY, asked).all())
+    return as_scored(connection.exec_driver_sql(HISTORY, asked).all(), read_places(connection))
 
 
-def as_scored(rows: Sequence[sa.Row[tuple[object, ...]]]) -> Scored:
+def as_scored(rows: Sequence[sa.Row[tuple[object, ...]]], places: Places) -> Scored:
     """Stored traces with their signals, without scores and the bytes they came in."""
     decoder = msgspec.json.Decoder(Trace)
     traces = [
         Decoded(Record(Partition(row.topic, row.partition), row.offset, b"", {}), decoder.decode(row.record), b"", {})
         for row in rows
     ]
-    return Scored(traces, history_columns(rows), {})
+    return Scored(traces, history_columns(rows, places), {})
 
 
 def pages(connection: sa.Connection, where: Mapping[str, Any]) -> Iterator[Scored]:
@@ -121,14 +123,17 @@ def pages(connection: sa.Connection, where: Mapping[str, Any]) -> Iterator[Score
         last = found.traces[-1].trace.key
 
 
-def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]]) -> dict[str, Column]:
+def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]], places: Places) -> dict[str, Column]:
+    """The signals of stored traces; a trace older than a signal's place lacks it."""
+    scalars = dict(zip(places.scalars, zip_longest(*(row.scalars for row in rows), fillvalue=np.nan), strict=False))
+    categories = dict(zip(places.categories, zip_longest(*(row.categories for row in rows)), strict=False))
     columns: dict[str, Column] = {}
     for name, kind in KINDS.items():
         match kind:
             case "scalar":
-                columns[name] = np.array([row.signals.get(name, np.nan) for row in rows], float)
+                columns[name] = np.array(scalars.get(name, [np.nan] * len(rows)), float)
             case "category":
-                columns[name] = [row.signals.get(name) for row in rows]
+                columns[name] = list(categories.get(name, [None] * len(rows)))
             case _:
                 pass
     for name in ("prompt.embedding", "response.embedding"):

@@ -3,43 +3,57 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import msgspec
 import numpy as np
-import psycopg
 import sqlalchemy as sa
+from numpy.typing import NDArray
 
-from detectors.score import Score
+from detectors.score import Score, Span, Status
 from monitor.codec import pack_float16
 from monitor.model.build import build_of
+from monitor.model.decoded import Decoded
 from monitor.model.record import Partition
 from monitor.model.scored import Scored, Unit
 from monitor.model.segment import label_value
-from monitor.model.signal import KINDS, Column
+from monitor.model.trace import Trace
+from monitor.storage.copying import (
+    NULL,
+    bigint,
+    column,
+    copy_columns,
+    double_arrays,
+    driver,
+    field,
+    instant,
+    integer,
+    smallint_array,
+    text,
+    text_array,
+)
 from monitor.storage.engine import Json
+from monitor.storage.places import Places
 
-TRACE_COLUMNS = {
-    "time": "timestamptz", "tenant": "text", "id": "text", "build": "text", "model": "text",
-    "prompt_template": "text", "environment": "text", "user_id": "text", "session_id": "text", "trace_id": "text",
-    "span_id": "text", "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8",
-    "record": "jsonb", "prompt_embedding": "bytea", "response_embedding": "bytea",
+# In binary a jsonb is its text behind the version of the format.
+JSONB_VERSION = b"\x01"
+
+TRACE_FACTS: dict[str, Callable[[Any], bytes]] = {
+    "time": instant, "tenant": text, "id": text, "build": text, "model": text, "prompt_template": text,
+    "environment": text, "user_id": text, "session_id": text, "trace_id": text, "span_id": text, "topic": text,
+    "partition": integer, '"offset"': bigint,
 }  # fmt: skip
-SCORE_COLUMNS = {"time": "timestamptz", "tenant": "text", "id": "text", "signals": "jsonb", "scores": "jsonb"}
 REJECT_COLUMNS = {
     "received_at": "timestamptz", "topic": "text", "partition": "int4", '"offset"': "int8", "reason": "text",
     "message": "text", "headers": "jsonb", "key": "bytea", "value": "bytea",
 }  # fmt: skip
 
+T = TypeVar("T")
+
 encode = msgspec.json.Encoder().encode
-
-
-def driver(connection: sa.Connection) -> psycopg.Connection[Any]:
-    """psycopg's connection under SQLAlchemy's: COPY is its alone."""
-    return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
 
 def copy_rows(connection: sa.Connection, table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
@@ -53,76 +67,98 @@ def copy_rows(connection: sa.Connection, table: str, columns: Mapping[str, str],
             copy.write_row(row)
 
 
-def copy_traces(connection: sa.Connection, unit: Unit) -> None:
+def copy_traces(connection: sa.Connection, unit: Unit, places: Places) -> None:
     scored = unit.scored
-    vectors = [packed(scored, name) for name in ("prompt.embedding", "response.embedding")]
-    copy_rows(connection, "traces", TRACE_COLUMNS, trace_rows(unit, *vectors))
+    facts = zip(*(facts_of(item) for item in scored.traces), strict=True)
+    columns = {name: column(values, TRACE_FACTS[name]) for name, values in zip(TRACE_FACTS, facts, strict=True)}
+    reasons, reason_of = reason_fields(scored.scores, places.scalars, len(scored))
+    copy_columns(connection, "traces", {
+        **columns,
+        "received_at": column([unit.received_at] * len(scored), instant),
+        "record": [field(JSONB_VERSION + item.body) for item in scored.traces],
+        "prompt_embedding": embedding_fields(scored, "prompt.embedding"),
+        "response_embedding": embedding_fields(scored, "response.embedding"),
+        "scalars": double_arrays(scalar_matrix(scored, places.scalars)),
+        "categories": column(category_rows(scored, places.categories), text_array),
+        "reasons": reasons,
+        "reason_of": reason_of,
+        "spans": span_fields(scored.scores, len(scored)),
+    })  # fmt: skip
 
 
-def packed(scored: Scored, name: str) -> list[bytes | None]:
-    column = scored.columns.get(name)
-    return pack_float16(column) if isinstance(column, np.ndarray) else [None] * len(scored)
+def facts_of(item: Decoded) -> tuple[Any, ...]:
+    """What is read off a trace, in the order of TRACE_FACTS; in one go, since a batch is larger than the caches."""
+    trace, record = item.trace, item.record
+    labels = trace.segment
+    return (
+        trace.time, labels.tenant or "", trace.id, build_of(trace), trace.model.name,
+        label_value(trace, "prompt_template"), trace.service.environment, labels.user_id, labels.session_id,
+        trace.trace_id, trace.span_id, record.partition.topic, record.partition.number, record.offset,
+    )  # fmt: skip
 
 
-def trace_rows(
-    unit: Unit, prompts: Sequence[bytes | None], responses: Sequence[bytes | None]
-) -> Iterable[Sequence[Any]]:
-    for item, prompt, response in zip(unit.scored.traces, prompts, responses, strict=True):
-        trace, record = item.trace, item.record
-        labels = trace.segment
-        yield (
-            trace.time, trace.tenant, trace.id, build_of(trace), trace.model.name,
-            label_value(trace, "prompt_template"), trace.service.environment, labels.user_id,
-            labels.session_id, trace.trace_id, trace.span_id,
-            unit.received_at, record.partition.topic, record.partition.number, record.offset, Json(item.body),
-            prompt, response,
-        )  # fmt: skip
+def embedding_fields(scored: Scored, name: str) -> list[bytes]:
+    rows = scored.columns.get(name)
+    return [field(row) for row in pack_float16(rows)] if isinstance(rows, np.ndarray) else [NULL] * len(scored)
 
 
-def copy_scores(connection: sa.Connection, scored: Scored) -> None:
-    signals = signals_of(scored.columns, len(scored))
-    copy_rows(
-        connection,
-        "scores",
-        SCORE_COLUMNS,
-        (
-            (item.trace.time, item.trace.tenant, item.trace.id, Json(encode(values)), Json(encode(plain(scores))))
-            for item, values, scores in zip(scored.traces, signals, score_rows(scored), strict=True)
-        ),
-    )
+def scalar_matrix(scored: Scored, names: Sequence[str]) -> NDArray[np.float64]:
+    """The scalar signals ``(n, len(names))``; NaN is missing, and so is what is not finite."""
+    matrix = np.full((len(scored), len(names)), np.nan)
+    for place, name in enumerate(names):
+        if name in scored.columns:
+            matrix[:, place] = np.asarray(scored.columns[name], float)
+    matrix[~np.isfinite(matrix)] = np.nan
+    return matrix
 
 
-def signals_of(columns: Mapping[str, Column], count: int) -> list[dict[str, float | str]]:
-    """The scalar and categorical signals of each trace; a missing value is left out."""
-    found: list[dict[str, float | str]] = [{} for _ in range(count)]
-    for name, column in columns.items():
-        match KINDS[name]:
-            case "scalar":
-                values = np.asarray(column, float)
-                for place in np.flatnonzero(np.isfinite(values)).tolist():
-                    found[place][name] = values.item(place)
-            case "category":
-                for place, label in enumerate(column):
-                    if label is not None:
-                        found[place][name] = str(label)
-            case _:
-                pass
-    return found
+def category_rows(scored: Scored, names: Sequence[str]) -> list[tuple[str | None, ...]]:
+    """The categorical signals of each trace, in the order of ``names``."""
+    missing: list[str | None] = [None] * len(scored)
+    found = (cast("Sequence[str | None]", scored.columns.get(name, missing)) for name in names)
+    return rows_of(found, len(scored))
 
 
-def score_rows(scored: Scored) -> list[dict[str, Score]]:
-    """The scores of each trace by name."""
-    rows = zip(*scored.scores.values(), strict=True) if scored.scores else [()] * len(scored)
-    return [dict(zip(scored.scores, row, strict=True)) for row in rows]
+def rows_of(columns: Iterable[Sequence[T]], count: int) -> list[tuple[T, ...]]:
+    """Columns as so many rows, be there columns or not."""
+    return list(zip(*columns, strict=True)) or [()] * count
 
 
-def plain(scores: Mapping[str, Score]) -> dict[str, dict[str, Any]]:
-    return {
-        name: {"value": score.value, "status": "ok", "spans": score.spans}
-        if score.status == "ok"
-        else {"status": score.status, "reason": score.reason}
-        for name, score in scores.items()
-    }
+def reason_fields(
+    scores: Mapping[str, Sequence[Score]], names: Sequence[str], count: int
+) -> tuple[list[bytes], list[bytes]]:
+    """The columns ``reasons`` and ``reason_of``: why scores have no value, and by place which of the reasons it is.
+
+    A few patterns of missing scores tell of all traces; each is encoded once.
+    """
+    places = [names.index(name) for name in scores]
+    pairs = ([(score.status, score.reason) for score in found] for found in scores.values())
+    patterns = rows_of(pairs, count)
+    known = {pattern: pattern_fields(pattern, places, len(names)) for pattern in set(patterns)}
+    return [known[pattern][0] for pattern in patterns], [known[pattern][1] for pattern in patterns]
+
+
+def pattern_fields(
+    pattern: Sequence[tuple[Status, str | None]], places: Sequence[int], width: int
+) -> tuple[bytes, bytes]:
+    reasons = sorted({f"{status}: {reason}" for status, reason in pattern if status != "ok"})
+    if not reasons:
+        return NULL, NULL
+    reason_of = [0] * width
+    for place, (status, reason) in zip(places, pattern, strict=True):
+        if status != "ok":
+            reason_of[place] = reasons.index(f"{status}: {reason}") + 1
+    return field(text_array(reasons)), field(smallint_array(reason_of))
+
+
+def span_fields(scores: Mapping[str, Sequence[Score]], count: int) -> list[bytes]:
+    """The column ``spans``: by score those of the response that it rests on."""
+    spans: list[dict[str, Sequence[Span]]] = [{} for _ in range(count)]
+    for name, found in scores.items():
+        for own, score in zip(spans, found, strict=True):
+            if score.spans:
+                own[name] = score.spans
+    return [field(encode(own)) if own else NULL for own in spans]
 
 
 def copy_rejects(connection: sa.Connection, unit: Unit) -> None:
@@ -148,18 +184,17 @@ def printable(headers: Mapping[str, bytes]) -> dict[str, str]:
 
 def note_builds(connection: sa.Connection, scored: Scored) -> None:
     """Keeps first and last sight of each build that answered; rows in order, so that two consumers never deadlock."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Trace]] = defaultdict(list)
     for item in scored.traces:
-        trace = item.trace
-        entry = found.setdefault(build_of(trace), [trace, trace.time, trace.time, 0])
-        entry[1], entry[2], entry[3] = min(entry[1], trace.time), max(entry[2], trace.time), entry[3] + 1
-    for build, (trace, first, last, count) in sorted(found.items()):
+        found[build_of(item.trace)].append(item.trace)
+    for build, traces in sorted(found.items()):
+        trace, times = traces[0], [trace.time for trace in traces]
         template = None if trace.prompt_template is None else Json(encode(trace.prompt_template))
         connection.exec_driver_sql(
             "INSERT INTO builds VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT (build) DO UPDATE SET"
             " first_seen = least(builds.first_seen, excluded.first_seen),"
             " last_seen = greatest(builds.last_seen, excluded.last_seen), traces = builds.traces + excluded.traces",
-            (build, Json(encode(trace.model)), template, first, last, count),
+            (build, Json(encode(trace.model)), template, min(times), max(times), len(times)),
         )
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from monitor.model.scored import Scored
 from monitor.model.segment import Segment
 from monitor.storage.baselines import as_scored
+from monitor.storage.places import read_places
 
 # Where the value of a label stands, as `label_value` reads it from a trace.
 PLACES = {
@@ -31,8 +32,8 @@ SAMPLE = """
         ORDER BY md5(t.id), t.tenant, t.time LIMIT %s
     )
     SELECT t.topic, t.partition, t."offset", t.record::text AS record, t.prompt_embedding, t.response_embedding,
-        s.signals
-    FROM chosen JOIN traces AS t USING (tenant, id, time) JOIN scores AS s USING (tenant, id, time)
+        t.scalars, t.categories
+    FROM chosen JOIN traces AS t USING (tenant, id, time)
     ORDER BY t.time, t.tenant, t.id
 """
 
@@ -51,4 +52,5 @@ def read_sample(
             conditions.append("t.record #>> ARRAY['segment', 'labels', %s] = %s")
             values += [label.removeprefix("labels."), value]
     asked = (starts, stops, *values, limit)
-    return as_scored(connection.exec_driver_sql(SAMPLE.format(segment=" AND ".join(conditions)), asked).all())
+    rows = connection.exec_driver_sql(SAMPLE.format(segment=" AND ".join(conditions)), asked).all()
+    return as_scored(rows, read_places(connection))

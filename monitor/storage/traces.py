@@ -18,6 +18,7 @@ from monitor.storage import rows
 from monitor.storage.baselines import load_baseline
 from monitor.storage.engine import guarded
 from monitor.storage.panes import add_sums
+from monitor.storage.places import Places, give_places
 from monitor.storage.rejects import PostgresRejects
 
 
@@ -27,6 +28,7 @@ class PostgresTraceStore:
     def __init__(self, engine: sa.Engine, *, idle_after: timedelta = timedelta(seconds=30)) -> None:
         self.engine, self.idle_after = engine, idle_after
         self.loaded: Baseline | None = None
+        self.places = Places((), ())
 
     def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
         found = {}
@@ -50,6 +52,7 @@ class PostgresTraceStore:
 
     def commit(self, unit: Unit) -> None:
         with guarded(self.engine):
+            self.learn_places(unit.scored)
             try:
                 with self.engine.begin() as connection:
                     self.advance_offsets(connection, unit)
@@ -59,6 +62,12 @@ class PostgresTraceStore:
                 if isinstance(cause, psycopg.errors.UniqueViolation):
                     raise Repeated(str(cause).strip().splitlines()[0]) from error
                 raise
+
+    def learn_places(self, scored: Scored) -> None:
+        """Signals never stored before get their places first, so that a batch that is undone takes none back."""
+        if not self.places.hold(scored):
+            with self.engine.begin() as connection:
+                self.places = give_places(connection, scored)
 
     def advance_offsets(self, connection: sa.Connection, unit: Unit) -> None:
         """Compare-and-set: whoever moved the offset since we read it, or changed the baseline, stops us here."""
@@ -90,8 +99,7 @@ class PostgresTraceStore:
 
     def write(self, connection: sa.Connection, unit: Unit) -> None:
         if len(unit.scored):
-            rows.copy_traces(connection, unit)
-            rows.copy_scores(connection, unit.scored)
+            rows.copy_traces(connection, unit, self.places)
         if unit.rejects:
             rows.copy_rejects(connection, unit)
         if unit.sums:
@@ -116,13 +124,13 @@ class PostgresTraceStore:
         """Tries each trace by itself and undoes it; returns what the database says of those it will not take."""
         found = {}
         with guarded(self.engine), self.engine.connect() as connection:
+            self.learn_places(scored)
             for i in range(len(scored)):
                 alone = scored.at([i])
                 unit = Unit([], alone, [], {}, [], 0, received_at)
                 attempt = connection.begin_nested()
                 try:
-                    rows.copy_traces(connection, unit)
-                    rows.copy_scores(connection, alone)
+                    rows.copy_traces(connection, unit, self.places)
                 except (DBAPIError, psycopg.Error) as error:
                     cause = error.orig if isinstance(error, DBAPIError) else error
                     if isinstance(cause, psycopg.errors.UniqueViolation):

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from monitor.storage.migrate import newest
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -74,7 +76,7 @@ def test_an_unknown_setting_is_refused_with_the_sections_there_are(driftwarden: 
 def test_a_database_without_schema_says_what_to_run(driftwarden: Run, database_url: str) -> None:
     shown = driftwarden("alerts", "list", DRIFTWARDEN_DATABASE__URL=database_url)
     assert shown.returncode == 78
-    assert "the database has no schema, this program needs 0001: run `driftwarden migrate`" in shown.stderr
+    assert f"the database has no schema, this program needs {newest()}: run `driftwarden migrate`" in shown.stderr
 
 
 def test_the_schema_is_json_schema_2020_12_and_names_what_is_required(driftwarden: Run) -> None:

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from kafka import KafkaConsumer, TopicPartition
 
 from monitor.kafka.config import KafkaConfig
+from monitor.model.scores import NAMES
 from monitor.scoring import add_up
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.panes import parts
@@ -111,7 +112,7 @@ def audited(config: KafkaConfig, engine: sa.Engine, *, watched_from: datetime) -
     with engine.connect() as connection:
         traces = list(connection.exec_driver_sql("SELECT tenant, id, time, build FROM traces"))
         stored = Counter((row.tenant, row.id, row.time) for row in traces)
-        scores = Counter(tuple(row) for row in connection.exec_driver_sql("SELECT tenant, id, time FROM scores"))
+        scores = Counter(tuple(row) for row in connection.exec_driver_sql("SELECT tenant, id, time FROM v_scores"))
         rejects = Counter(tuple(r) for r in connection.exec_driver_sql('SELECT partition, "offset" FROM rejects'))
         builds = Counter({row.build: row.traces for row in connection.exec_driver_sql("SELECT * FROM builds")})
         counted = connection.exec_driver_sql(
@@ -124,7 +125,7 @@ def audited(config: KafkaConfig, engine: sa.Engine, *, watched_from: datetime) -
     return Audit(
         [
             compared("traces", once, stored),
-            compared("scores", once, scores),
+            compared("scores", Counter(dict.fromkeys(once, len(NAMES))), scores),
             compared("rejects", bad, rejects),
             compared("dead letters", bad, Counter(list(letters))),
             total("offsets.traces", len(once), int(counted.traces)),

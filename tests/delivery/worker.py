@@ -190,7 +190,7 @@ def run(orders: Orders) -> None:
     engine = connect(orders.database_url)
     sa.event.listen(engine, "connect", shorten_patience)
     store = (MortalStore if orders.compare_and_set else UncomparedStore)(engine, fate)
-    rows.copy_scores = fate.passing("after_traces", rows.copy_scores)
+    rows.note_builds = fate.passing("after_traces", rows.note_builds)
     pipeline = MortalPipeline(store, fate, clock=lambda: datetime.now(UTC))
     source = KafkaSource(orders.config, emit=fate.emit)
     dead_letters = KafkaDeadLetters(orders.config)

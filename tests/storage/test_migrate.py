@@ -74,3 +74,45 @@ def test_a_program_says_which_schema_it_needs(engine: Engine) -> None:
 
     require(engine)
     assert current(engine) == newest()
+
+
+def test_scores_of_an_older_schema_are_seen_as_before(engine: Engine) -> None:
+    config = configured()
+    with engine.connect() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql(OLD_ROWS)
+        connection.commit()
+        seen = {}
+        for step, to in (("before", None), ("after", "0002"), ("back", "0001"), ("again", "0002")):
+            if to is not None:
+                (command.downgrade if step == "back" else command.upgrade)(config, to)
+                connection.commit()
+            seen[step] = [
+                connection.exec_driver_sql(f"SELECT * FROM {view} ORDER BY 2, 3, 1, 5").all()
+                for view in ("v_traces", "v_scores")
+            ]
+
+    assert seen["after"] == seen["back"] == seen["again"] == seen["before"]
+    traces, scores = seen["after"]
+    assert [(row.id, row.prompt_tokens, row.response_tokens, row.latency_s) for row in traces] == [
+        ("a", None, 70.0, 1.5),
+        ("b", 9.0, None, None),
+        ("c", None, None, None),
+    ]
+    assert [(row.id, row.score, row.value, row.status, row.reason, row.spans) for row in scores] == [
+        ("a", "abstention", 0.5, "ok", None, [[0, 6]]),
+        ("a", "uncertainty.peak", None, "insufficient_input", "no log-probabilities", []),
+        ("b", "abstention", 0.0, "ok", None, []),
+    ]
+
+
+OLD_ROWS = """
+    INSERT INTO traces (time, tenant, id, build, model, received_at, topic, partition, "offset", record)
+    SELECT '2026-05-01', 'acme', id, 'bot:1', 'bot', '2026-05-01', 't', 0, 0, '{}' FROM unnest('{a,b,c}'::text[]) AS id;
+    INSERT INTO scores VALUES ('2026-05-01', 'acme', 'a', '{"latency": 1.5, "response.tokens": 70, "status": "ok"}',
+        '{"abstention": {"value": 0.5, "status": "ok", "spans": [[0, 6]]},
+          "uncertainty.peak": {"status": "insufficient_input", "reason": "no log-probabilities"}}');
+    INSERT INTO scores VALUES ('2026-05-01', 'acme', 'b', '{"prompt.tokens": 9, "abstention": 0}',
+        '{"abstention": {"value": 0, "status": "ok", "spans": []}}');
+"""

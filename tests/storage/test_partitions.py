@@ -8,7 +8,7 @@ from monitor.storage import partitions
 from tests.stores import FIRST, START, InPostgres, line, unit
 
 DAY = timedelta(days=1)
-TABLES = ("panes", "scores", "traces", "verdicts")
+TABLES = ("panes", "traces", "verdicts")
 
 
 @pytest.fixture
@@ -23,9 +23,9 @@ def add(real: InPostgres, times: Sequence[datetime], *, first: int = 0) -> None:
     real.traces().commit(unit([line(first + i, at) for i, at in enumerate(times)], first=first))
 
 
-def homes(real: InPostgres, table: str = "traces") -> list[tuple[str, str]]:
+def homes(real: InPostgres) -> list[tuple[str, str]]:
     """Where each trace lies."""
-    found = real.rows(f"SELECT id, tableoid::regclass::text AS home FROM {table} ORDER BY time, id")
+    found = real.rows("SELECT id, tableoid::regclass::text AS home FROM traces ORDER BY time, id")
     return [(row.id, row.home) for row in found]
 
 
@@ -46,7 +46,7 @@ def test_roles_that_start_together_make_each_day_once(real: InPostgres) -> None:
     for thread in threads:
         thread.join()
 
-    assert sorted(map(len, made)) == [0, 0, 0, 20]
+    assert sorted(map(len, made)) == [0, 0, 0, 15]
 
 
 def test_days_are_those_of_utc(real: InPostgres) -> None:
@@ -62,9 +62,7 @@ def test_a_trace_lies_on_its_own_day_and_elsewhere_where_there_is_none(real: InP
     times = [START - 30 * DAY, midnight - timedelta(microseconds=1), midnight]
     add(real, times)
 
-    homes_of_traces = [("t0", "traces_default"), ("t1", "traces_20900501"), ("t2", "traces_20900502")]
-    assert homes(real) == homes_of_traces
-    assert homes(real, "scores") == [(name, home.replace("traces", "scores")) for name, home in homes_of_traces]
+    assert homes(real) == [("t0", "traces_default"), ("t1", "traces_20900501"), ("t2", "traces_20900502")]
 
 
 def test_a_day_whose_rows_are_in_the_default_partition_stays_there(real: InPostgres) -> None:

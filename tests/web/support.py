@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,21 @@ from starlette.testclient import TestClient
 from monitor.web.app import api
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
+
+
+SCALARS = ("latency", "grounding.lexical", "hedging", "abstention")
+
+
+def arrays(scores: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Scores as a row of ``traces`` holds them."""
+    missing = {name: f"{score['status']}: {score['reason']}" for name, score in scores.items() if "reason" in score}
+    reasons = sorted(set(missing.values()))
+    return {
+        "scalars": [scores.get(name, {}).get("value", math.nan) for name in SCALARS],
+        "reasons": reasons,
+        "reason_of": [reasons.index(missing[name]) + 1 if name in missing else 0 for name in SCALARS],
+        "spans": json.dumps({name: score["spans"] for name, score in scores.items() if "spans" in score}),
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,16 +57,16 @@ class Store:
             "record": json.dumps(record), "number": number,
         }  # fmt: skip
         self.run(
-            """INSERT INTO traces (time, tenant, id, build, model, received_at, topic, partition, "offset", record)
-            VALUES (:time, :tenant, :id, :build, 'bot', :time, 'traces', 0, :number, CAST(:record AS jsonb))""",
-            row,
+            "INSERT INTO signals VALUES ('scalar', :place, :name, :score) ON CONFLICT DO NOTHING",
+            [{"place": i, "name": name, "score": name != "latency"} for i, name in enumerate(SCALARS, start=1)],
         )
         scores = given.get("scores", {"grounding.lexical": {"value": 0.25, "status": "ok", "spans": [[0, 6]]}})
-        row = {"time": time, "tenant": tenant, "id": row["id"], "scores": json.dumps(scores)}
         self.run(
-            """INSERT INTO scores (time, tenant, id, signals, scores)
-            VALUES (:time, :tenant, :id, '{"latency": 0.5}', CAST(:scores AS jsonb))""",
-            row,
+            """INSERT INTO traces (time, tenant, id, build, model, received_at, topic, partition, "offset", record,
+                scalars, reasons, reason_of, spans)
+            VALUES (:time, :tenant, :id, :build, 'bot', :time, 'traces', 0, :number, CAST(:record AS jsonb),
+                :scalars, :reasons, :reason_of, CAST(:spans AS json))""",
+            row | arrays({"latency": {"value": 0.5, "status": "ok"}, **scores}),
         )
 
     def add_verdict(self, number: int, *, segment: str = "all", signal: str = "latency", evidence: float = 0.5) -> None:
