@@ -8,40 +8,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detectors.base import FeatureMap, Sum, summarise
-from detectors.projection import Projection
 from detectors.reference import fit_map, take
 from detectors.stack import Stack
-from detectors.views import ViewsMap, fit_views
 
 from .conftest import Columns
 
-NAMES = (
-    "normal", "heavy", "counts", "constant", "absent", "label", "embedding", "relation", "clusters", "spread", "views"
-)  # fmt: skip
+NAMES = ("normal", "heavy", "counts", "constant", "absent", "label", "embedding", "relation")
 ROWS = 60
 
 
 @pytest.fixture(scope="module")
 def maps(columns: Columns, kinds: Any) -> dict[str, FeatureMap]:
     fitted = columns(np.random.default_rng(0), 300)
-    views = fit_views(fitted["embedding"], seed=0)
-    return {
-        **{name: fit_map(fitted[name], kind, seed=0) for name, kind in kinds.items()},
-        "clusters": views.clusters,
-        "spread": views.spread,
-        "views": views,
-    }
+    return {name: fit_map(fitted[name], kind, seed=0) for name, kind in kinds.items()}
 
 
 @pytest.fixture(scope="module")
-def projection(maps: dict[str, FeatureMap]) -> Projection:
-    views = maps["views"]
-    assert isinstance(views, ViewsMap)
-    return views.projection
-
-
-@pytest.fixture(scope="module")
-def fresh(columns: Columns, projection: Projection) -> dict[str, Any]:
+def fresh(columns: Columns) -> dict[str, Any]:
     """New rows, some of them missing, far out or unknown."""
     drawn = columns(np.random.default_rng(1), ROWS)
     drawn["heavy"][:4] = [1e300, -1e300, np.inf, -np.inf]
@@ -49,8 +32,6 @@ def fresh(columns: Columns, projection: Projection) -> dict[str, Any]:
     drawn["label"][0] = "unknown"
     drawn["embedding"][0, 3] = np.nan
     drawn["relation"][1, -1] = np.nan
-    drawn["views"] = drawn["embedding"]
-    drawn["clusters"] = drawn["spread"] = projection.apply(drawn["embedding"])
     return drawn
 
 
