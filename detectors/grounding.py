@@ -4,23 +4,16 @@ Lexical evidence sees words that come from nowhere. It does not see a fact swapp
 """
 
 import math
-import re
 from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
 from detectors.abstention import abstention
+from detectors.cues import POINTER
 from detectors.score import Score, Span, abstained, insufficient, ok
 from detectors.sentences import split
 from detectors.stems import EMPTY, WORD, Stems
 
-# What points into the context or numbers a list is no number of the claim: "(Passage 2)", "[1]", "3." at a line start.
-_POINTER = re.compile(
-    r"\(?\b(?:passages?|sources?|documents?|context|steps?) {0,2}#?\d+"
-    r"(?: {0,2}(?:,|and|&|-|to) {0,2}(?:passages? )?\d+){0,9}\)?"
-    r"|\[\d{1,3}\]|^[ \t]{0,8}\d{1,3}[.)](?=\s)",
-    re.IGNORECASE | re.MULTILINE,
-)
 _DECLINES = abstained("the answer only declines")
 # A novel number or name weighs three novel words.
 _SPECIFIC = 3.0
@@ -140,7 +133,7 @@ def _lexical(answer: str, context: Context, question: str, stems: Stems) -> Scor
 
 def _claims(answer: str, context: Context, question: str, stems: Stems) -> list[Claim]:
     asked = {stems[word] for word in WORD.findall(question)}
-    masked = _POINTER.sub(lambda pointer: " " * len(pointer.group()), answer)
+    masked = POINTER.sub(lambda pointer: " " * len(pointer.group()), answer)
     return [_claim(masked, span, context, (asked, stems)) for span in split(answer) if WORD.search(masked, *span)]
 
 
