@@ -61,6 +61,14 @@ class EmbeddingSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class GroundingSettings:
+    """The model behind the score `grounding`: the one that comes with the package, a file, or none."""
+
+    source: Literal["shipped", "file", "off"] = "shipped"
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Drift:
     """How drift is judged; ``false_alarms`` is per 30 days for the whole installation."""
 
@@ -118,6 +126,7 @@ class Settings(BaseSettings):
     kafka: KafkaConfig | None = None
     ingest: Ingest = Ingest()
     embedding: EmbeddingSettings = EmbeddingSettings()
+    grounding: GroundingSettings = GroundingSettings()
     drift: Drift = Drift()
     webhook: WebhookConfig = WebhookConfig()
     web: Web = Web()

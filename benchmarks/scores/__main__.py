@@ -30,6 +30,8 @@ class Part:
 
 PARTS = (
     Part("ragtruth", "RESPONSES SOURCES: groundedness on RAGTruth", ("ragtruth_qa/response_*", "ragtruth_qa/source_*")),
+    Part("summedits", "FILE …: groundedness on SummEdits", ("summedits/*",)),
+    Part("wice", "FILE …: groundedness on WiCE", ("wice/*",)),
     Part("sac3", "FILE …: consistency on SAC3", ("sac3/*",)),
     Part("speed", "scores per second and core", ()),
     Part("mushroom", "FILE …: uncertainty and its spans on Mu-SHROOM", ("mu_shroom/*",)),

@@ -26,6 +26,7 @@ import msgspec
 import numpy as np
 
 from detectors.score import Score
+from monitor.inference.grounding import shipped_grounding
 from monitor.model.decoded import Decoded, Vector
 from monitor.model.record import Partition, Record
 from monitor.model.scores import NAMES
@@ -35,7 +36,7 @@ from monitor.scoring import Scorer
 BATCH = 256
 TWICE = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SCORER = Scorer(embedder=None, name="any", dimension=4)
+SCORER = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding())
 
 SAID = (
     "the bridge opened in 1932 by Freeman , however I don't know . Sydney harbour 1,250 metres (Passage 2)"

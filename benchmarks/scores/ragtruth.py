@@ -15,9 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.scores import labelled, shipped
 from benchmarks.scores.metrics import Array, Flags, auroc, auroc_within
 from detectors import abstention, grounding
 from detectors.score import Score
+from monitor.inference.grounding import shipped_grounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +104,10 @@ def report(files: Sequence[Path]) -> None:
     corpus = read_ragtruth(*files)
     report_ragtruth(corpus)
     report_speed(corpus.answers)
+    print("\nThe trained model")
+    shipped.warn_of_training(files)
+    model, rows = shipped_grounding(), labelled.read_ragtruth(*files)
+    found = shipped.judged(rows, model)
+    shipped.report_whole(rows, shipped.values_of(found), model)
+    shipped.report_spans(rows, found)
+    shipped.report_passages(rows, model)

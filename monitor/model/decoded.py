@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,12 +26,9 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A trace, the body that is stored (the record without its vectors), and the vectors by target.
-
-    The vectors of a batch are unpacked together, and put here when its traces are known.
-    """
+    """A trace, the body that is stored (the record without its vectors), and the vectors by target."""
 
     record: Record
     trace: Trace
     body: bytes
-    vectors: dict[str, Vector]
+    vectors: Mapping[str, Vector]

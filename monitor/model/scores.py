@@ -45,6 +45,9 @@ CATALOGUE: tuple[ScoreKind, ...] = (
     ScoreKind("consistency.semantic_entropy", "answer, ≥ 5 samples", "answer and samples say different things"),
     ScoreKind("consistency.support", "answer, ≥ 3 samples", "words of the answer that samples do not hold"),
     ScoreKind("consistency.dispersion", "vectors of ≥ 3 samples", "samples are far from each other"),
+    ScoreKind(
+        "grounding", "answer, context", "probability that the answer says what no passage holds, by a small model"
+    ),
     ScoreKind("grounding.lexical", "answer, context", "words of the answer that come from no passage"),
     ScoreKind("quality.exact_match", "answer, reference answer", "the answer is not the reference"),
     ScoreKind("quality.token_f1", "answer, reference answer", "1 − F1 of words shared with the reference"),

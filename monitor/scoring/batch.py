@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from detectors.groundedness import Model
 from monitor.model.decoded import Decoded
 from monitor.model.scored import Scored
 from monitor.model.signal import Column
 from monitor.ports import Embedder
 from monitor.scoring.exchange import exchanges
+from monitor.scoring.grounded import steps
 from monitor.scoring.languages import labels, languages
 from monitor.scoring.measuring import Timer, measure
 from monitor.scoring.scalars import record_columns
-from monitor.scoring.steps import STEPS
 from monitor.scoring.vectors import space_of, vector_columns
 
 
@@ -23,14 +24,24 @@ def untimed() -> float:
 class Scorer:
     """Scores batches. Without an embedder only vectors that traces carry are used, of the model named.
 
-    ``timer`` gives seconds, from which the cost of each score is told.
+    ``timer`` gives seconds, from which the cost of each score is told. Without a ``grounder`` there is no score
+    ``grounding``.
     """
 
-    def __init__(self, *, embedder: Embedder | None, name: str, dimension: int, timer: Timer = untimed) -> None:
+    def __init__(
+        self,
+        *,
+        embedder: Embedder | None,
+        name: str,
+        dimension: int,
+        timer: Timer = untimed,
+        grounder: Model | None = None,
+    ) -> None:
         self.embedder = embedder
         self.name = embedder.name if embedder else name
         self.dimension = embedder.dimension if embedder else dimension
         self.timer = timer
+        self.steps = steps(grounder)
 
     @property
     def space(self) -> str:
@@ -39,7 +50,7 @@ class Scorer:
     def score(self, traces: Sequence[Decoded]) -> Scored:
         batch = exchanges(traces)
         texts = {"prompt": batch.prompts, "response": batch.answers}
-        found = measure(batch, STEPS, self.timer)
+        found = measure(batch, self.steps, self.timer)
         columns: dict[str, Column] = {
             **record_columns(traces, batch.prompts, batch.answers),
             "response.language": labels(languages(batch.answers)),

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import sqlalchemy as sa
 
+from detectors.groundedness import Model
 from monitor.baseline import Learner
 from monitor.codec import alert_message
 from monitor.dev import services
@@ -93,9 +94,29 @@ def space(found: Settings) -> str:
     return space_of(card.name, card.dimension, card.fingerprint(wanted.provider))
 
 
+def grounder(found: Settings) -> Model | None:
+    """The groundedness model; None where it is switched off."""
+    wanted = found.grounding
+    if wanted.source == "off":
+        return None
+    from monitor.inference.grounding import load_grounding, shipped_grounding
+
+    if wanted.source == "shipped":
+        return shipped_grounding()
+    if wanted.file is None:
+        raise Permanent("DRIFTWARDEN_GROUNDING__SOURCE is `file`, and DRIFTWARDEN_GROUNDING__FILE is not set")
+    return load_grounding(wanted.file)
+
+
 def scorer(found: Settings) -> Scorer:
     wanted = found.embedding
-    return Scorer(embedder=embedder(found), name=wanted.name, dimension=wanted.dimension, timer=perf_counter)
+    return Scorer(
+        embedder=embedder(found),
+        name=wanted.name,
+        dimension=wanted.dimension,
+        timer=perf_counter,
+        grounder=grounder(found),
+    )
 
 
 def adding_up(found: Settings) -> Callable[[Scored, Baseline], Sequence[PaneSum]]:

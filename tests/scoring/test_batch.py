@@ -6,6 +6,7 @@ import pytest
 
 from monitor.inference.build import build_minilm
 from monitor.inference.encoder import Encoder
+from monitor.inference.grounding import shipped_grounding
 from monitor.model.scores import NAMES
 from monitor.model.signal import KINDS
 from monitor.scoring import Scorer, space_of
@@ -121,3 +122,15 @@ def test_an_encoder_fills_in_what_traces_do_not_carry(encoder: Encoder) -> None:
 def test_the_space_names_the_model_and_how_it_is_run(encoder: Encoder) -> None:
     assert TOY.space == space_of("toy", 2) == "toy/2"
     assert Scorer(embedder=encoder, name="x", dimension=1).space == f"all-MiniLM-L6-v2/384/{encoder.fingerprint}"
+
+
+def test_groundedness_is_measured_where_there_is_a_model() -> None:
+    trace = line(1, response="It was designed by Ralph Freeman.", context=[{"id": "a", "text": "The bridge is old."}])
+    without, with_model = (
+        Scorer(embedder=None, name="toy", dimension=2, grounder=model).score(decoded([trace])).scores["grounding"][0]
+        for model in (None, shipped_grounding())
+    )
+    assert without.status == "insufficient_input"
+    assert with_model.value is not None
+    assert with_model.value > 0.5
+    assert with_model.spans

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scores.fuzz import check, decoded, made_up, traces
+from monitor.inference.grounding import shipped_grounding
 from monitor.model.scores import NAMES
 from monitor.scoring import Scorer
 from tests.stores import decoded as read
@@ -29,15 +30,15 @@ def test_every_trace_has_every_score_whatever_is_in_it(draws: list[random.Random
 
 def test_made_up_traces_reach_every_status_of_every_score() -> None:
     """Else the test above would tell nothing of them."""
-    scorer = Scorer(embedder=None, name="any", dimension=4)
+    scorer = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding())
     found = scorer.score([item for seed in range(4) for item in traces(seed, 256)]).scores
     reached = {name: {score.status for score in found[name]} for name in NAMES}
     assert [name for name in NAMES if "ok" not in reached[name]] == []
     never_lacking = {name for name, statuses in reached.items() if "insufficient_input" not in statuses}
     assert never_lacking <= {"format.truncation"}
     assert {name for name, statuses in reached.items() if "abstained" in statuses} == {
-        "grounding.lexical", "consistency.agreement", "consistency.semantic_entropy", "consistency.support",
-        "consistency.dispersion",
+        "grounding", "grounding.lexical", "consistency.agreement", "consistency.semantic_entropy",
+        "consistency.support", "consistency.dispersion",
     }  # fmt: skip
 
 
@@ -51,7 +52,9 @@ def test_a_hundred_thousand_characters_are_scored_in_time(text: str) -> None:
         "extra": {"reference_answer": text}, "request": {"response_format": {"type": "json_object"}},
         "logprobs": {"logprob": [-0.5] * 5000, "tokens": [text[i : i + 20] for i in range(0, 100_000, 20)]},
     }  # fmt: skip
-    found = Scorer(embedder=None, name="any", dimension=4).score(read([line(1, **fields)]))
+    found = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding()).score(
+        read([line(1, **fields)])
+    )
 
     statuses = {name: score.status for name, (score,) in found.scores.items()}
     assert {name for name, status in statuses.items() if status == "error"} == set()

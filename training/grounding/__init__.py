@@ -1,0 +1,1 @@
+"""The groundedness model: read labelled data, train, cross-validate, export. Needs `training/requirements.txt`."""
