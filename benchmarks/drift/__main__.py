@@ -13,10 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.drift.laws import SCALARS, Law, Topics
+from benchmarks.drift.peers import python
 from benchmarks.drift.results import FOLDER, FULL, QUICK, progress, save
 from benchmarks.drift.texts import real_laws
 
-PARTS = ("arl", "delay")
+PARTS = ("arl", "delay", "power", "peers", "cost")
+_WITH_PEERS = ("power", "peers", "cost")
 
 
 def laws(only: str | None) -> list[Law]:
@@ -43,6 +45,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=FOLDER, help="folder of the JSON files")
     for name in ("references", "panes", "replicates"):
         parser.add_argument(f"--{name}", type=int, help=f"instead of {getattr(FULL, name):,}")
+    parser.add_argument("--peers", type=Path, help="Python of the peers' environment (peers.txt says how to make it)")
     arguments = parser.parse_args()
     if unknown := set(arguments.parts) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
@@ -51,7 +54,9 @@ def main() -> None:
     chosen = laws(arguments.only)
     for part in arguments.parts or PARTS:
         began = time.monotonic()
-        rows = importlib.import_module(f"benchmarks.drift.{part}").measure(chosen, plan, progress)
+        module = importlib.import_module(f"benchmarks.drift.{part}")
+        beside = (python(arguments.peers),) if part in _WITH_PEERS else ()
+        rows = module.measure(chosen, plan, progress, *beside)
         command = shlex.join(["python", "-m", "benchmarks.drift", part, *options(arguments)])
         path = save(part, rows, command=command, seconds=time.monotonic() - began, folder=arguments.results)
         progress(f"{part}: {len(rows)} rows in {path}")

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
 
 import numpy as np
 
 from benchmarks.drift.laws import Kind
 from benchmarks.drift.streams import Block
-from benchmarks.drift.traffic import Array
-from detectors.base import FeatureMap, Sum
+from benchmarks.drift.traffic import Array, Labels
+from detectors.base import FeatureMap, Sum, summarise
 from detectors.reference import Reference, fit_references, fit_stack
+from detectors.reference import fit as fit_signals
+from detectors.ruler import difference, fit_reference_ruler, noise_of
 from detectors.sequential import advance, start
-from detectors.stack import Stack
+from detectors.stack import Stack, summarise_groups
+from detectors.twosample import compare_categories, compare_scalars
+
+# As they stand in the tables.
+ENGINE = "ours"
+WINDOW_TEST = "ours, window"
 
 Pane = Sum
 
@@ -68,6 +76,59 @@ def evidence(tasks: Sequence[Task], *, stop: float = np.inf) -> list[Array]:
     return [_path(task, stop) for task in tasks]
 
 
+def window_test(reference: Block, kind: Kind, *, seed: int) -> Callable[[Block], float]:
+    """Compares one window with the reference: minus the log p-value that independent traces give."""
+    if kind == "vector":
+        ruler, before = fit_reference_ruler(np.asarray(reference.column), seed=seed)
+
+        def run(window: Block) -> float:
+            features = ruler.apply(np.asarray(window.column))
+            return -difference(ruler, before, summarise(features), noise_of(ruler, features[:300])).log_p
+
+        return run
+    compare = compare_scalars if kind == "scalar" else compare_categories
+    return lambda window: -compare(_column(reference, kind), _column(window, kind)).log_p
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Site:
+    """Every signal of an installation: the maps, and a reference of each."""
+
+    stack: Stack
+    references: Mapping[str, Reference]
+
+
+def fit_site(columns: Mapping[str, Any], kinds: Mapping[str, Any]) -> Site:
+    """From one column per signal."""
+    stack, references = fit_signals(columns, kinds, seed=0)
+    return Site(stack, references)
+
+
+def fold_site(site: Site, columns: Mapping[str, Any], groups: Labels, rows: Labels, *, segments: int) -> list[Sum]:
+    """The sum of each segment: ``rows`` of the columns are in ``groups``, both ``(m,)``."""
+    return summarise_groups(site.stack.apply(columns), groups, segments, rows=rows)
+
+
+def judge_site(site: Site, monitors: Mapping[str, Any], pane: Sum) -> dict[str, Any]:
+    """The monitors of one segment after a pane; those of no signal yet have seen nothing."""
+    slices = site.stack.slices()
+    return {
+        name: advance(monitors.get(name) or start(reference), reference, pane[slices[name]], threshold=1e4)[0]
+        for name, reference in site.references.items()
+    }
+
+
+def kept_bytes(thing: Any) -> int:
+    """Bytes of the arrays and numbers that a state holds."""
+    if isinstance(thing, np.ndarray):
+        return thing.nbytes
+    if is_dataclass(thing):
+        return sum(kept_bytes(getattr(thing, field.name)) for field in fields(thing))
+    if isinstance(thing, Mapping):
+        return sum(kept_bytes(value) for value in thing.values())
+    return 0 if thing is None else 8
+
+
 def log_threshold(panes: float) -> float:
     """The log evidence at which an alarm is due for one false alarm in so many panes."""
     return float(np.log(panes))
@@ -84,7 +145,7 @@ def _path(task: Task, stop: float) -> Array:
     return path
 
 
-def _column(traces: Block, kind: Kind) -> object:
+def _column(traces: Block, kind: Kind) -> Any:
     if kind != "category":
         return traces.column
     return [f"c{code}" for code in traces.column.tolist()]
