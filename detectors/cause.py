@@ -30,7 +30,7 @@ class Period:
         values: places along the change, one column per signal, ``(n, s)``.
         topics: topic of each prompt, ``(n,)``.
         folds: fold of each trace, ``(n,)``.
-        labels: for each label its value of each trace, ``(n,)``.
+        labels: for each label its value of each trace, ``(n,)``; empty where a trace has none.
     """
 
     values: Array

@@ -33,6 +33,13 @@ LABELS = {
     "cache": "cache",
 }
 
+NAMELESS = {
+    "traffic_mix": "the same topics are asked about in other shares",
+    "model": "the model itself answers otherwise: no label changed",
+    "cache": "fewer answers come from a cache",
+    "unexplained": "no change seen in the traces explains it",
+}
+
 
 def percent(share: float) -> str:
     """
@@ -61,26 +68,20 @@ def sentence(cause: Cause, about: str = "") -> str:
     told = f"{subject(cause, about)} ({percent(cause.share)})"
     if not cause.beside:
         return told
-    others = " and ".join(f"{LABELS.get(label, label)} {name}" for label, name in cause.beside)
+    others = " and ".join(f"{LABELS.get(label, label)} {name or 'none'}" for label, name in cause.beside)
     return f"{told}, changed on the same traces as {others}"
 
 
 def subject(cause: Cause, about: str) -> str:
+    if cause.kind == "new_topic":
+        return f"a new topic{about}"
+    if not cause.name:
+        return NAMELESS.get(cause.kind, f"answers without {LABELS.get(cause.kind, cause.kind)} differ")
     match cause.kind:
-        case "traffic_mix":
-            return "the same topics are asked about in other shares"
-        case "new_topic":
-            return f"a new topic{about}"
-        case "unexplained":
-            return "no change seen in the traces explains it"
         case "tenant":
             return f"the traffic of tenant {cause.name}"
-        case "cache" if cause.name == "miss":
-            return "answers that come from no cache changed"
         case "cache":
             return f"answers from the {cause.name} cache changed"
-        case "model" if not cause.name:
-            return "the model itself answers otherwise: no label changed"
         case _:
             return f"{LABELS[cause.kind]} {cause.name} answers otherwise"
 

@@ -10,11 +10,9 @@ from detectors.cause import Label
 from monitor.model.build import build_name
 from monitor.model.trace import Cache, Engine, Model, PromptTemplate, Service, Trace
 
-NONE = "none"
-
 
 def deployment_of(trace: Trace) -> dict[Label, str]:
-    """The value of every label; one the trace does not tell of is ``none``.
+    """The value of every label; empty where the trace has none, and for a cache that did not answer.
 
     ``build`` is here without adapter and template, which have labels of their own: each label changes by itself.
     """
@@ -24,8 +22,8 @@ def deployment_of(trace: Trace) -> dict[Label, str]:
         build = core(trace.model)
     adapter = trace.model.adapter
     return {
-        "tenant": trace.tenant or NONE,
-        "adapter": versioned(adapter.name, adapter.version) if adapter is not None else NONE,
+        "tenant": trace.tenant,
+        "adapter": versioned(adapter.name, adapter.version) if adapter is not None else "",
         "prompt_template": template_name(trace.prompt_template),
         "model": trace.model.name,
         "build": build,
@@ -46,27 +44,26 @@ cached_core = lru_cache(maxsize=1024)(core)
 def versioned(name: str | None, version: str | None) -> str:
     """
     >>> versioned("support", "3"), versioned("support", None), versioned(None, None)
-    ('support@3', 'support', 'none')
+    ('support@3', 'support', '')
     """
-    return "@".join(part for part in (name, version) if part) or NONE
+    return "@".join(part for part in (name, version) if part)
 
 
 def template_name(template: PromptTemplate | None) -> str:
     """Name and version; one that has neither goes by its hash."""
     if template is None:
-        return NONE
-    name = versioned(template.name, template.version)
-    return template.hash[:12] if name == NONE and template.hash else name
+        return ""
+    return versioned(template.name, template.version) or (template.hash or "")[:12]
 
 
 def cache_kind(cache: Cache | None) -> str:
     """What answered instead of the model, if anything did."""
-    return (cache.kind or "hit") if cache is not None and cache.hit else "miss"
+    return (cache.kind or "hit") if cache is not None and cache.hit else ""
 
 
 def engine_name(engine: Engine | None) -> str:
     if engine is None:
-        return NONE
+        return ""
     return " on ".join(part for part in (versioned(engine.name, engine.version), engine.execution_provider) if part)
 
 

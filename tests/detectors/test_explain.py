@@ -24,7 +24,7 @@ def period(random: np.random.Generator, n: int, shares: Sequence[float] = EVEN) 
     values = np.column_stack([TOPICS[topics] + random.normal(size=n), random.normal(size=n) - TOPICS[topics]])
     labels = {label: np.full(n, "1") for label in LABELS}
     labels["tenant"] = np.where(random.random(n) < 0.5, "acme", "zeta")
-    labels["cache"] = np.where(random.random(n) < 0.2, "semantic", "miss")
+    labels["cache"] = np.where(random.random(n) < 0.2, "semantic", "")
     return Period(values, topics, np.arange(n) % 2, labels)
 
 
@@ -95,6 +95,17 @@ CHANGES: dict[str, tuple[Change, Sequence[float], tuple[str, str]]] = {
                            build="2"), EVEN, ("build", "2"),
     ),
     "a cache gone stale": (lambda _, p: moved(p, p.labels["cache"] == "semantic", 3.0), EVEN, ("cache", "semantic")),
+    "a cache that grew and went stale": (
+        lambda r, p: moved(p, (p.labels["cache"] == "semantic") | (r.random(len(p)) < 0.2), 2.0, cache="semantic"),
+        EVEN, ("cache", "semantic"),
+    ),
+    "a cache gone stale, a harmless build on all": (
+        lambda _, p: moved(moved(p, p.labels["cache"] == "semantic", 3.0), np.ones(len(p), bool), 0.0, build="2"),
+        EVEN, ("cache", "semantic"),
+    ),
+    "a model behind a cache swapped in silence": (
+        lambda _, p: moved(p, p.labels["cache"] == "", 1.0), EVEN, ("model", ""),
+    ),
     "a model swapped in silence": (lambda _, p: moved(p, np.ones(len(p), bool), 1.0), EVEN, ("model", "")),
     "another mix": (unchanged, MIX, ("traffic_mix", "")),
     "another mix and a harmless canary": (harmless_build, MIX, ("traffic_mix", "")),

@@ -20,8 +20,8 @@ def test_a_trace_that_tells_nothing_has_a_value_of_every_label() -> None:
     found = deployment_of(changed(segment=Labels()))
 
     assert found == {
-        "tenant": "none", "adapter": "none", "prompt_template": "none", "model": "bot", "build": found["build"],
-        "cache": "miss", "engine": "none", "service": "none",
+        "tenant": "", "adapter": "", "prompt_template": "", "model": "bot", "build": found["build"],
+        "cache": "", "engine": "", "service": "",
     }  # fmt: skip
 
 

@@ -1,0 +1,1 @@
+"""Deployment changes injected into simulated traffic: does an alert name the right one?"""

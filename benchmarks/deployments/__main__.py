@@ -1,0 +1,94 @@
+"""Does an alert name the right cause? ``python -m benchmarks.deployments [--runs 10]``.
+
+Every change is injected into simulated traffic, which goes through the product's own flow. Printed: which cause was
+ranked first for each change, in the first message and once the alert had settled; how often a change of traffic alone
+was laid to the model or its deployment; and the sentences.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from benchmarks.deployments.changes import CHANGES, NULLS
+from benchmarks.deployments.site import Run, run
+
+KINDS = (
+    "build", "adapter", "prompt_template", "cache", "model", "engine", "service", "traffic_mix", "new_topic", "tenant",
+    "unexplained",
+)  # fmt: skip
+BLAME = ("build", "adapter", "prompt_template", "cache", "model", "engine", "service")
+
+
+def right(found: Run, listed: Sequence[Any]) -> bool:
+    """Whether the cause of the change is ranked first, by kind and name."""
+    return bool(listed) and (listed[0]["kind"], listed[0]["name"]) == found.expected
+
+
+def blamed(listed: Sequence[Any]) -> bool:
+    """Whether a model or deployment is named at all, at any rank."""
+    return any(cause["kind"] in BLAME for cause in listed)
+
+
+def table(runs: Sequence[Run], *, settled: bool) -> None:
+    """One row per change: the causes ranked first."""
+    print(f"{'change':30s}{'right':>8s}  " + "".join(f"{kind[:11]:>12s}" for kind in KINDS))
+    for name in dict.fromkeys(each.change for each in runs):
+        mine = [each for each in runs if each.change == name and each.traces is not None]
+        listed = [each.settled if settled else each.first for each in mine]
+        first = Counter(each[0]["kind"] for each in listed if each)
+        good = sum(right(each, told) for each, told in zip(mine, listed, strict=True))
+        print(f"{name:30s}{good:4d}/{len(mine):<3d}  " + "".join(f"{first[kind] or '':>12}" for kind in KINDS))
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser("python -m benchmarks.deployments", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10, help="of each change")
+    parser.add_argument("--only", metavar="WORD", default="", help="only the changes whose name holds the word")
+    parser.add_argument("--seed", type=int, default=0, help="of the first run of each change")
+    arguments = parser.parse_args()
+    began = time.monotonic()
+    runs: list[Run] = []
+    for place, (name, (draw, _)) in enumerate({**CHANGES, **NULLS}.items()):
+        if arguments.only not in name:
+            continue
+        for number in range(arguments.runs):
+            found = run(name, draw, 1_000 * place + arguments.seed + number)
+            runs.append(found)
+            state = "before the change" if found.early else f"after {found.traces} traces"
+            print(f"{name}, seed {found.seed}, {state}: {found.summary}", flush=True)
+            for cause in found.settled:
+                print(f"    {cause['kind']} {cause['name']}: share {cause['share']:.2f}, p {cause['p_value']:.1e}")
+    report(runs)
+    print(f"{len(runs)} runs in {time.monotonic() - began:.0f} s")
+
+
+def report(runs: Sequence[Run]) -> None:
+    """The tables and what they come to."""
+    planted = [each for each in runs if each.change in CHANGES]
+    found = [each for each in planted if each.traces is not None]
+    traffic = [each for each in found if CHANGES[each.change][1]]
+    for title, settled in (("first message", False), ("settled", True)):
+        print(f"\nCause ranked first, {title}:")
+        table(planted, settled=settled)
+        good = sum(right(each, each.settled if settled else each.first) for each in found)
+        listed = [each.settled if settled else each.first for each in traffic]
+        first = sum(bool(told) and told[0]["kind"] in BLAME for told in listed)
+        print(f"right cause first: {good}/{len(found)}")
+        print(f"changes of traffic laid to a model or deployment: {first}/{len(traffic)} first, "
+              f"{sum(map(blamed, listed))}/{len(traffic)} at any rank")  # fmt: skip
+    missed = sum(each.traces is None and not each.early for each in planted)
+    early = sum(each.early for each in runs)
+    print(f"\nno alert: {missed}/{len(planted)}; alerts before the change: {early}/{len(runs)}")
+    nulls = [each for each in runs if each.change in NULLS]
+    alerts = [each for each in nulls if each.traces is not None]
+    named = sum(bool(each.first) and each.first[0]["kind"] != "unexplained" for each in alerts)
+    print(f"nothing changed: {len(alerts)}/{len(nulls)} alerts, of which {named} name a cause")
+
+
+if __name__ == "__main__":
+    main()
