@@ -11,7 +11,7 @@ from monitor.model.signal import Column
 from monitor.ports import Embedder
 from monitor.scoring.exchange import exchanges
 from monitor.scoring.grounded import steps
-from monitor.scoring.languages import labels, languages
+from monitor.scoring.languages import labels
 from monitor.scoring.measuring import Timer, measure
 from monitor.scoring.scalars import record_columns
 from monitor.scoring.vectors import space_of, vector_columns
@@ -53,7 +53,7 @@ class Scorer:
         found = measure(batch, self.steps, self.timer)
         columns: dict[str, Column] = {
             **record_columns(traces, batch.prompts, batch.answers),
-            "response.language": labels(languages(batch.answers)),
+            "response.language": labels(batch.languages()),
             **found.columns(),
             **vector_columns(traces, texts, self.name, self.dimension, self.embedder),
         }

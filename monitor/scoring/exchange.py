@@ -11,6 +11,7 @@ from detectors.score import Score
 from detectors.stems import Stems
 from monitor.model.decoded import Decoded
 from monitor.model.trace import Trace, prompt_of, response_of
+from monitor.scoring.languages import Guess, languages
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,7 @@ class Readings:
     stems: Stems = field(default_factory=Stems)
     contexts: dict[int, Context] = field(default_factory=dict)
     refusals: dict[int, Score] = field(default_factory=dict)
+    languages: dict[int, Guess | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,15 @@ class Exchanges:
         for place, answer in zip(self.places, self.answers, strict=True):
             if place not in known:
                 (known[place],) = abstention([answer])
+        return [known[place] for place in self.places]
+
+    def languages(self) -> list[Guess | None]:
+        """The language of each answer."""
+        known = self.readings.languages
+        missing = [
+            (place, answer) for place, answer in zip(self.places, self.answers, strict=True) if place not in known
+        ]
+        known.update(zip([place for place, _ in missing], languages([answer for _, answer in missing]), strict=True))
         return [known[place] for place in self.places]
 
 

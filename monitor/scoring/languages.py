@@ -4,51 +4,62 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from string import ascii_letters
+
+import numpy as np
+from numpy.typing import NDArray
 
 from detectors.score import Score, insufficient, ok
+from monitor.scoring.identifying import CANDIDATES, identify
 
 # Of fewer letters nothing is told; more than this many characters tell no more.
 FEWEST_LETTERS = 20
 READ_CHARACTERS = 200
 CLEAR = 0.8
-# Words that only English has. Where they are many, no model is asked: it costs ten times as much.
-ENGLISH = frozenset(
-    {"the", "and", "of", "is", "that", "it", "with", "are", "this", "you", "which", "what", "how", "by", "from", "have",
-     "does", "can", "their", "its"}
-)  # fmt: skip
-ENGLISH_SHARE = 0.15
-# The languages most written on the web; with all 140 of the model, close kin are confused.
-CANDIDATES = [
-    "af", "ar", "az", "be", "bg", "bn", "bs", "ca", "cs", "da", "de", "el", "en", "es", "et", "fa", "fi", "fr", "he",
-    "hi", "hr", "hu", "hy", "id", "it", "ja", "ka", "kk", "ko", "lt", "lv", "mk", "ms", "nl", "no", "pl", "pt", "ro",
-    "ru", "sk", "sl", "sq", "sr", "sv", "sw", "ta", "te", "th", "tl", "tr", "uk", "ur", "vi", "zh",
-]  # fmt: skip
+ASCII_LETTERS = ascii_letters.encode()
 
 SHORT = insufficient("too few letters to tell the language")
 UNCLEAR = insufficient("the language of the prompt is not clear")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Guess:
-    """Probability of each candidate."""
+    """The likeliest language of a text, and the probability of each candidate."""
 
-    shares: dict[str, float]
+    best: str
+    shares: NDArray[np.float64]
+
+    def share(self, language: str) -> float:
+        return float(self.shares[PLACES[language]])
 
     @property
-    def best(self) -> str:
-        return max(self.shares, key=self.shares.__getitem__)
+    def clear(self) -> bool:
+        return self.share(self.best) >= CLEAR
+
+
+PLACES = {language: place for place, language in enumerate(CANDIDATES)}
 
 
 def languages(texts: Sequence[str]) -> list[Guess | None]:
     """A guess for each text; None for too few letters."""
-    return [guess(text[: 2 * READ_CHARACTERS]) for text in texts]
+    heads = [text[:READ_CHARACTERS] for text in texts]
+    distinct = [head for head in dict.fromkeys(heads) if enough(head)]
+    shares = identify(distinct).round(6) if distinct else np.empty((0, len(CANDIDATES)))
+    guesses = map(Guess, [CANDIDATES[place] for place in shares.argmax(axis=1)], shares)
+    known = dict(zip(distinct, guesses, strict=True))
+    return [known.get(head) for head in heads]
+
+
+def enough(head: str) -> bool:
+    """Whether there are letters enough; a script with more letters than ASCII says more with each."""
+    if head.isascii():
+        return len(head) - len(head.encode().translate(None, ASCII_LETTERS)) >= FEWEST_LETTERS
+    return sum(map(str.isalpha, head)) >= FEWEST_LETTERS // 2
 
 
 def labels(guesses: Sequence[Guess | None]) -> list[str | None]:
     """The language of each text where it is clear."""
-    return [each.best if each is not None and each.shares[each.best] >= CLEAR else None for each in guesses]
+    return [guess.best if guess is not None and guess.clear else None for guess in guesses]
 
 
 def language_scores(prompts: Sequence[Guess | None], answers: Sequence[Guess | None]) -> list[Score]:
@@ -59,32 +70,6 @@ def language_scores(prompts: Sequence[Guess | None], answers: Sequence[Guess | N
 def score(prompt: Guess | None, answer: Guess | None) -> Score:
     if prompt is None or answer is None:
         return SHORT
-    asked = prompt.best
-    if prompt.shares[asked] < CLEAR:
+    if not prompt.clear:
         return UNCLEAR
-    return ok(min(1.0, max(0.0, 1 - answer.shares.get(asked, 0.0))))
-
-
-@lru_cache(maxsize=8192)
-def guess(head: str) -> Guess | None:
-    """The language of the beginning of a text; remembered, since prompts and answers come again."""
-    words = head.lower().split()
-    if sum(map(ENGLISH.__contains__, words)) >= max(3.0, ENGLISH_SHARE * len(words)):
-        return PLAIN_ENGLISH
-    head = head[:READ_CHARACTERS]
-    if sum(map(str.isalpha, head)) < FEWEST_LETTERS // (1 if head.isascii() else 2):
-        return None
-    return Guess({language: round(share, 6) for language, share in identifier().rank(head)})
-
-
-PLAIN_ENGLISH = Guess({"en": 1.0})
-
-
-@lru_cache(maxsize=1)
-def identifier() -> Any:
-    """The model of py3langid, read once when the first text needs it (half a second)."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier  # noqa: PLC0415 - costs half a second
-
-    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    found.set_languages(CANDIDATES)
-    return found
+    return ok(min(1.0, max(0.0, 1 - answer.share(prompt.best))))

@@ -105,8 +105,7 @@ def format_scores(batch: Exchanges) -> Named:
     yield "format.tool_call", formats.tool_call_scores(traces)
     yield "format.repetition", repetition.repetition(batch.answers)
     yield "format.truncation", truncation.truncation(batch.answers, [stop_reason(trace) for trace in traces])
-    spoken = languages.languages(batch.answers)
-    yield "format.language", languages.language_scores(languages.languages(batch.prompts), spoken)
+    yield "format.language", languages.language_scores(languages.languages(batch.prompts), batch.languages())
 
 
 def stop_reason(trace: Trace) -> str | None:
