@@ -32,7 +32,8 @@ def _repetition(answer: str) -> Score:
     if not answer.isascii() and len(answer) > 12 * len(words):
         pattern = UNIT
         words = pattern.findall(answer)
-    if len(words) < _FEWEST:
+    # A run that comes again brings four words that were there before, even where it overlaps the first.
+    if len(words) < _FEWEST or len(words) - len(set(words)) < _GRAM:
         return ok(0.0)
     grams = list(zip(words, words[1:], words[2:], words[3:], strict=False))
     repeats = len(grams) - len(set(grams))

@@ -1,6 +1,7 @@
 """What every per-trace score returns."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 Status = Literal["ok", "abstained", "insufficient_input", "error"]
@@ -35,14 +36,20 @@ def ok(value: float, spans: tuple[Span, ...] = ()) -> Score:
     >>> ok(0.25).value
     0.25
     """
-    return Score(float(value), "ok", None, spans)
+    return Score(float(value), "ok", None, spans) if value or spans else ZERO
 
 
+ZERO = Score(0.0, "ok")
+
+
+# Of a batch many have no value for the same reason.
+@lru_cache(maxsize=256)
 def insufficient(reason: str) -> Score:
     """The trace lacks what this score needs."""
     return Score(None, "insufficient_input", reason)
 
 
+@lru_cache(maxsize=256)
 def abstained(reason: str) -> Score:
     """The answer makes no claim to measure."""
     return Score(None, "abstained", reason)

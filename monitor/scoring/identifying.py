@@ -91,8 +91,8 @@ def count(known: Model, encoded: Sequence[bytes]) -> sparse.csr_array:
         state = known.moves[known.rows[state] + grid[:, step]]
         visits[step] = known.features[state]
     visits[np.arange(width)[:, None] >= sizes] = -1
-    steps, texts = np.nonzero(visits >= 0)
     of_all = len(known.weights)
-    found, counts = np.unique(texts * of_all + visits[steps, texts], return_counts=True)
+    keys = visits + of_all * np.arange(len(encoded))
+    found, counts = np.unique(keys[visits >= 0], return_counts=True)
     ends = np.searchsorted(found, of_all * np.arange(len(encoded) + 1))
     return sparse.csr_array((counts.astype(np.float32), found % of_all, ends), shape=(len(encoded), of_all))

@@ -21,13 +21,14 @@ def space_of(name: str, dimension: int, fingerprint: str | None = None) -> str:
 
 def carried(traces: Sequence[Decoded], target: str, name: str, dimension: int) -> Rows:
     """``(n, dimension)`` of the vectors that traces carry for a target; NaN where there is none that fits."""
-    found = np.full((len(traces), dimension), np.nan, np.float32)
-    for place, item in enumerate(traces):
-        vector = item.vectors.get(target)
-        if vector is not None and vector.fits(name, dimension):
-            found[place] = vector.values
+    missing = np.full(dimension, np.nan, np.float32)
+    rows = [
+        vector.values if vector is not None and vector.fits(name, dimension) else missing
+        for vector in (item.vectors.get(target) for item in traces)
+    ]
+    found = np.concatenate([*rows, missing[:0]]).reshape(len(traces), dimension)
     # As they are stored, so that live and stored traces agree; beyond it, features are no numbers any more.
-    return np.clip(found, -FLOAT16_MAX, FLOAT16_MAX)
+    return np.clip(found, -FLOAT16_MAX, FLOAT16_MAX, out=found)
 
 
 def encoded(rows: Rows, texts: Sequence[str], embedder: Embedder) -> Rows:
