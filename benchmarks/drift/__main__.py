@@ -17,7 +17,7 @@ from benchmarks.drift.peers import python
 from benchmarks.drift.results import FOLDER, FULL, QUICK, progress, save
 from benchmarks.drift.texts import real_laws
 
-PARTS = ("arl", "delay", "power", "peers", "cost")
+PARTS = ("arl", "delay", "power", "peers", "cost", "llmdrift")
 _WITH_PEERS = ("power", "peers", "cost")
 
 

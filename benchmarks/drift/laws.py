@@ -12,7 +12,7 @@ from scipy.special import gammaln, ndtr, stdtrit
 
 from benchmarks.drift.traffic import Array, Labels, Latents
 
-Kind = Literal["scalar", "category", "vector"]
+Kind = Literal["scalar", "category", "vector", "relation"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Law(Protocol):
 
     @property
     def kind(self) -> Kind:
-        """What its values are: numbers ``(n,)``, codes of categories ``(n,)``, or vectors ``(n, d)``."""
+        """Numbers or codes of categories ``(n,)``, vectors ``(n, d)``, or pairs of them ``(n, 2d)``."""
         ...
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from benchmarks.drift.laws import Kind
 from benchmarks.drift.streams import Block
 from benchmarks.drift.traffic import Array, Labels
-from detectors.base import FeatureMap, Sum, summarise
+from detectors.base import Sum, summarise
 from detectors.reference import Reference, fit_references, fit_stack
 from detectors.reference import fit as fit_signals
 from detectors.ruler import difference, fit_reference_ruler, noise_of
@@ -31,16 +31,16 @@ _NEVER = 1e30
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fitted:
-    """What is kept of a reference."""
+    """What is kept of a reference.
+
+    Attributes:
+        fresh: rows of the reference that shaped no feature map, so that they look like later ones.
+    """
 
     kind: Kind
     stack: Stack
     reference: Reference
-
-    @property
-    def feature_map(self) -> FeatureMap:
-        """Of the one signal."""
-        return self.stack.maps["x"]
+    fresh: Labels
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,7 +57,7 @@ def fit(reference: Block, kind: Kind, *, pane: int, seed: int) -> Fitted:
     panes = np.arange(len(reference)) // pane
     stack, centring = fit_stack(columns, {"x": kind}, seed=seed, panes=panes)
     references = fit_references(stack, stack.apply(columns), centring, panes=panes)
-    return Fitted(kind, stack, references["x"])
+    return Fitted(kind, stack, references["x"], centring["x"])
 
 
 def fold(fitted: Fitted, traces: Block, *, pane: int) -> list[Pane]:
