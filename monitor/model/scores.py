@@ -53,6 +53,7 @@ CATALOGUE: tuple[ScoreKind, ...] = (
     ScoreKind("quality.token_f1", "answer, reference answer", "1 − F1 of words shared with the reference"),
     ScoreKind("quality.rouge_l", "answer, reference answer", "1 − ROUGE-L"),
     ScoreKind("quality.bleu", "answer, reference answer", "1 − sentence BLEU"),
+    ScoreKind("risk", "grounding, consistency and uncertainty", "probability that the answer is bad, all told"),
 )
 
 NAMES: tuple[str, ...] = tuple(kind.name for kind in CATALOGUE)

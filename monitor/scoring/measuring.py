@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from detectors.risk import POOL, Pool, risk
 from detectors.score import Score, failed, insufficient
 from monitor.model.scores import NAMES
 from monitor.scoring.exchange import Exchanges
@@ -35,7 +36,8 @@ class Measured:
         return {name: values(found) for name, found in self.scores.items()}
 
 
-def measure(batch: Exchanges, steps: Sequence[Step], timer: Timer) -> Measured:
+def measure(batch: Exchanges, steps: Sequence[Step], timer: Timer, *, pool: Pool = POOL) -> Measured:
+    """All scores of a batch; ``risk`` last, from the others."""
     scores: dict[str, Sequence[Score]] = {name: [NOT_SET_UP] * len(batch) for name in NAMES}
     costs: dict[str, float] = {}
     for step in steps:
@@ -44,6 +46,9 @@ def measure(batch: Exchanges, steps: Sequence[Step], timer: Timer) -> Measured:
         found = run(step, batch.at(places), costs, timer=timer) if places else {}
         for name in step.names:
             scores[name] = merged(refused, found.get(name, [NOT_SET_UP] * len(places)))
+    began = timer()
+    scores["risk"] = risk(scores, pool)
+    costs["risk"] = timer() - began
     return Measured(scores, costs)
 
 

@@ -38,7 +38,7 @@ def test_made_up_traces_reach_every_status_of_every_score() -> None:
     assert never_lacking <= {"format.truncation"}
     assert {name for name, statuses in reached.items() if "abstained" in statuses} == {
         "grounding", "grounding.lexical", "consistency.agreement", "consistency.semantic_entropy",
-        "consistency.support", "consistency.dispersion",
+        "consistency.support", "consistency.dispersion", "risk",
     }  # fmt: skip
 
 

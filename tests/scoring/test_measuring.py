@@ -47,7 +47,7 @@ def test_a_family_that_all_traces_lack_is_never_measured() -> None:
         raise AssertionError("there is nothing to measure")
 
     found = measure(batch(line(1)), [Step("consistency", lambda _: LACKING, unasked)], float)
-    assert (found.scores["consistency.agreement"], dict(found.cost_s)) == ([LACKING], {})
+    assert (found.scores["consistency.agreement"], found.cost_s.keys()) == ([LACKING], {"risk"})
 
 
 def test_a_trace_that_breaks_a_score_does_not_break_the_others() -> None:
@@ -64,7 +64,7 @@ def test_a_trace_that_breaks_a_score_does_not_break_the_others() -> None:
 def test_each_score_is_charged_from_the_end_of_the_one_before() -> None:
     ticks = count()
     found = measure(batch(line(1)), [Step("format", lambda _: None, lengths)], lambda: float(next(ticks)))
-    assert found.cost_s == {"format.json": 1.0, "format.repetition": 1.0}
+    assert found.cost_s == {"format.json": 1.0, "format.repetition": 1.0, "risk": 1.0}
 
 
 def test_every_score_of_the_catalogue_is_measured_by_a_step() -> None:
@@ -93,4 +93,4 @@ def test_every_trace_has_every_score(lines: Sequence[bytes]) -> None:
 def test_the_catalogue_names_each_score_once_and_says_what_it_is() -> None:
     assert len(set(NAMES)) == len(CATALOGUE)
     assert all(kind.inputs and kind.told for kind in CATALOGUE)
-    assert {kind.family for kind in CATALOGUE} == {step.family for step in STEPS}
+    assert {kind.family for kind in CATALOGUE} == {step.family for step in STEPS} | {"risk"}
