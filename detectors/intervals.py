@@ -68,7 +68,7 @@ def scalar_estimates(before: Array, now: Array, random: np.random.Generator) -> 
     found = resampled(measured, sides[0].astype(np.float64), sides[1].astype(np.float64), random)
     exact = [float(found[0, 0]), _ks(before, now), float(wasserstein_distance(before, now))]
     return tuple(
-        basic(name, value, found[0, i], found[1:, i])
+        basic(name, value, float(found[0, i]), found[1:, i])
         for i, (name, value) in enumerate(zip(("PSI", "KS", "Wasserstein"), exact, strict=True))
     )
 
@@ -81,7 +81,8 @@ def category_estimates(before: Array, now: Array, random: np.random.Generator) -
 
     found = resampled(measured, before, now, random)
     return tuple(
-        basic(name, found[0, i], found[0, i], found[1:, i]) for i, name in enumerate(("total variation", "Cramér's V"))
+        basic(name, float(found[0, i]), float(found[0, i]), found[1:, i])
+        for i, name in enumerate(("total variation", "Cramér's V"))
     )
 
 
@@ -100,8 +101,9 @@ def cramers_v(before: Array, now: Array) -> float:
 def mmd2(before: Features, now: Features) -> Estimate:
     """Squared distance of the means of ``(n, k)`` and ``(m, k)`` features, less what chance makes of it.
 
-    Unbiased. Its variance is ``4 δᵀVδ + 2 tr V²`` with V the covariance of the difference of means, both parts without
-    bias too (Gretton and others, JMLR 13, 2012, for the kernel; here by its features).
+    Unbiased, but for a value below zero, which no distance can have: it is told as zero. The variance is
+    ``4 δᵀVδ + 2 tr V²`` with V the covariance of the difference of means, both parts without bias too (Gretton and
+    others, JMLR 13, 2012, for the kernel; here by its features).
     """
     shift = now.mean(axis=0, dtype=np.float64) - before.mean(axis=0, dtype=np.float64)
     spread = np.cov(before, rowvar=False, dtype=np.float64) / len(before)
@@ -110,7 +112,7 @@ def mmd2(before: Features, now: Features) -> Estimate:
     value = float(shift @ shift - np.trace(spread))
     variance = 4.0 * max(float(shift @ spread @ shift) - own, 0.0) + 2.0 * own
     margin = float(norm.isf(0.025)) * float(np.sqrt(variance))
-    return Estimate("MMD²", value, max(value - margin, 0.0), max(value + margin, 0.0))
+    return Estimate("MMD²", max(value, 0.0), max(value - margin, 0.0), max(value + margin, 0.0))
 
 
 def centroid_cosine(
@@ -155,9 +157,12 @@ def resampled(
 
 
 def basic(name: str, value: float, centre: float, drawn: Array) -> Estimate:
-    """A value that can't be negative with its basic bootstrap interval; ``centre`` is what the resamples vary about."""
+    """A value that can't be negative with its basic bootstrap interval; ``centre`` is what the resamples vary about.
+
+    Where chance alone makes most of the value the interval may lie below it; it is then stretched to hold it.
+    """
     low, high = _limits(value, drawn - centre + value)
-    return Estimate(name, value, max(low, 0.0), max(high, 0.0))
+    return Estimate(name, value, max(min(low, value), 0.0), max(high, value))
 
 
 def _limits(value: float, drawn: Array) -> tuple[float, float]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.stats import false_discovery_control
 
 from detectors.base import Array
 
@@ -56,13 +55,16 @@ def log_e(log_p: float) -> float:
 
 
 def benjamini_hochberg(log_ps: Array) -> Array:
-    """The p-values ``(s,)`` so adjusted that those below α hold at most a share α of false ones on average.
+    """The log p-values ``(s,)`` so adjusted that those below log α hold at most a share α of false ones on average.
 
-    Benjamini and Hochberg (JRSS B 57, 1995), for independent or positively dependent tests.
+    Benjamini and Hochberg (JRSS B 57, 1995), for independent or positively dependent tests: the smallest
+    ``p₍ⱼ₎ s / j`` of the j-th smallest p-values that are no smaller.
 
-    >>> benjamini_hochberg(np.log([0.01, 0.02, 0.5]))
+    >>> np.exp(benjamini_hochberg(np.log([0.01, 0.02, 0.5]))).round(3)
     array([0.03, 0.03, 0.5 ])
     """
-    if not len(log_ps):
-        return np.zeros(0)
-    return np.asarray(false_discovery_control(np.exp(log_ps), method="bh"))
+    order = np.argsort(log_ps)
+    raised = log_ps[order] + np.log(len(log_ps) / np.arange(1.0, len(log_ps) + 1.0))
+    adjusted = np.empty(len(log_ps))
+    adjusted[order] = np.minimum(np.minimum.accumulate(raised[::-1])[::-1], 0.0)
+    return adjusted

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import gammaln
 from scipy.stats import chi2
 
 from detectors.base import Array, Features
@@ -103,4 +104,10 @@ def log_p(distance: float, noise: Noise, unit: float) -> float:
         return 0.0
     freedom = noise.square**3 / noise.cube**2
     standard = (distance / unit - noise.mean) / np.sqrt(2.0 * noise.square)
-    return float(chi2.logsf(max(freedom + np.sqrt(2.0 * freedom) * standard, 0.0), freedom))
+    value = max(freedom + float(np.sqrt(2.0 * freedom)) * standard, 0.0)
+    found = float(chi2.logsf(value, freedom))
+    if np.isfinite(found):
+        return found
+    # Beyond what a double holds: the first term of Γ(a, x) for large x.
+    half, at = freedom / 2.0, value / 2.0
+    return float((half - 1.0) * np.log(at) - at - gammaln(half))

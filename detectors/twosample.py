@@ -132,6 +132,11 @@ def compare_vectors(before: NDArray[np.floating], now: NDArray[np.floating], *, 
     )
 
 
+def missing_only(gone: int, n: int, gone_now: int, m: int) -> Tested:
+    """The test of the share of missing values alone, where there are too few values for another."""
+    return _together(missing(gone, n, gone_now, m), {"missing": 1.0})
+
+
 def missing(gone: int, n: int, gone_now: int, m: int) -> dict[str, float]:
     """The test of the share of missing values, where there are any."""
     if gone + gone_now in (0, n + m):
@@ -143,7 +148,7 @@ def missing(gone: int, n: int, gone_now: int, m: int) -> dict[str, float]:
 def _together(log_ps: Mapping[str, float], weights: Mapping[str, float]) -> Tested:
     """The tests that could be made share the weight of those that could not."""
     if not log_ps:
-        return Tested(0.0, {"level": 0.0})
+        return Tested(0.0, {"missing": 0.0})
     total = sum(weights[name] for name in log_ps)
     return Tested(log_of_best(log_ps, {name: weights[name] / total for name in log_ps}), dict(log_ps))
 

@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "doctor": ("monitor.cli.doctor:doctor", "Check settings, database, broker, model and packages."),
     "import": ("monitor.cli.import_:import_command", "Publish past prompts and answers from a file."),
     "reference": ("monitor.cli.reference:reference", "List, show and pin what now is compared with."),
+    "drift": ("monitor.cli.drift:drift", "Compare two builds, two ranges of time or two files."),
     "replay": ("monitor.cli.replay:replay", "Judge stored panes again, under another budget if you like."),
     "query": ("monitor.cli.query:query", "Ask the drift database in SQL."),
     "alerts": ("monitor.cli.alerts:alerts", "List, show and acknowledge alerts."),
@@ -65,7 +66,10 @@ def group() -> None:
 def main(arguments: list[str] | None = None, **options: Any) -> None:
     """Runs the command line; errors meant for a person end it with a sentence."""
     try:
-        group.main(arguments, standalone_mode=False, prog_name="driftwarden", **options)
+        # Outside its standalone mode click returns the exit code that a command asked for.
+        code = group.main(arguments, standalone_mode=False, prog_name="driftwarden", **options)
+        if isinstance(code, int) and code:
+            sys.exit(code)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)
     except click.Abort:

@@ -110,6 +110,13 @@ def pair_of(text: str, form: str, option: str) -> tuple[str, str]:
 
 
 def mapping_for(asked: Asked, sample: Sequence[Row]) -> Mapping:
+    """The rules, which are enough to make a trace of a row."""
+    mapping = rules_for(asked, sample)
+    mapping.check(columns_of(sample))
+    return mapping
+
+
+def rules_for(asked: Asked, sample: Sequence[Row]) -> Mapping:
     """The rules that were given, those of the usual names, and the constants."""
     columns = columns_of(sample)
     for column, _ in asked.conditions:
@@ -120,7 +127,6 @@ def mapping_for(asked: Asked, sample: Sequence[Row]) -> Mapping:
         mapping = mapping.plus(name, Constant(value))
     if not asked.maps or "auto" in asked.maps:
         mapping = mapping.guessed(sample, asked.calendar)
-    mapping.check(columns)
     return mapping
 
 

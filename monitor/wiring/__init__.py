@@ -11,6 +11,7 @@ from monitor.wiring.parts import (
     outbox,
     reader,
     reject_store,
+    scorer,
     settings,
     sink,
     test_message,
@@ -20,6 +21,6 @@ from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run
 
 __all__ = [
     "ROLES", "Stop", "acknowledge", "baseline_store", "clock", "embedder", "engine", "json_logs", "kafka", "learner",
-    "outbox", "prepare", "reader", "ready_for", "reject_store", "run_role", "settings", "sink", "test_message",
-    "watch_store",
+    "outbox", "prepare", "reader", "ready_for", "reject_store", "run_role", "scorer", "settings", "sink",
+    "test_message", "watch_store",
 ]  # fmt: skip

@@ -108,10 +108,11 @@ def grounder(found: Settings) -> Model | None:
     return load_grounding(wanted.file)
 
 
-def scorer(found: Settings) -> Scorer:
+def scorer(found: Settings, *, vectors: bool = True) -> Scorer:
+    """The scorer; without vectors no encoder is loaded, and only those that traces carry are there."""
     wanted = found.embedding
     return Scorer(
-        embedder=embedder(found),
+        embedder=embedder(found) if vectors else None,
         name=wanted.name,
         dimension=wanted.dimension,
         timer=perf_counter,

@@ -73,7 +73,7 @@ def test_the_mmd_interval_holds_the_truth(size: float) -> None:
         found = mmd2(before, now)
         held += found.low <= size**2 <= max(found.high, 0.0)
         values += found.value / 150
-    assert values == pytest.approx(size**2, abs=0.02)
+    assert values == pytest.approx(size**2, abs=0.03)
     assert held >= 0.88 * 150
 
 

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.stats import false_discovery_control
 
 from detectors.multiplicity import benjamini_hochberg, log_e, log_of_any, log_of_best
 
@@ -45,7 +46,8 @@ def test_a_tiny_p_value_keeps_its_digits() -> None:
 
 def test_adjusted_p_values_reject_what_the_step_up_procedure_rejects() -> None:
     p = np.random.default_rng(0).uniform(size=50) ** 3
-    adjusted = benjamini_hochberg(np.log(p))
+    adjusted = np.exp(benjamini_hochberg(np.log(p)))
+    np.testing.assert_allclose(adjusted, false_discovery_control(p))
     ordered = np.sort(p)
     passing = np.flatnonzero(ordered <= 0.1 * np.arange(1, 51) / 50)
     limit = ordered[passing.max()]
