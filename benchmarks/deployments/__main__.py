@@ -11,6 +11,7 @@ import argparse
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from benchmarks.deployments.changes import CHANGES, NULLS
@@ -20,6 +21,7 @@ KINDS = (
     "build", "adapter", "prompt_template", "cache", "model", "engine", "service", "traffic_mix", "new_topic", "tenant",
     "unexplained",
 )  # fmt: skip
+EVERY = {**CHANGES, **NULLS}
 BLAME = ("build", "adapter", "prompt_template", "cache", "model", "engine", "service")
 
 
@@ -50,21 +52,33 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10, help="of each change")
     parser.add_argument("--only", metavar="WORD", default="", help="only the changes whose name holds the word")
     parser.add_argument("--seed", type=int, default=0, help="of the first run of each change")
+    parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     arguments = parser.parse_args()
     began = time.monotonic()
-    runs: list[Run] = []
-    for place, (name, (draw, _)) in enumerate({**CHANGES, **NULLS}.items()):
-        if arguments.only not in name:
-            continue
-        for number in range(arguments.runs):
-            found = run(name, draw, 1_000 * place + arguments.seed + number)
-            runs.append(found)
-            state = "before the change" if found.early else f"after {found.traces} traces"
-            print(f"{name}, seed {found.seed}, {state}: {found.summary}", flush=True)
-            for cause in found.settled:
-                print(f"    {cause['kind']} {cause['name']}: share {cause['share']:.2f}, p {cause['p_value']:.1e}")
+    asked = [
+        (name, 1_000 * place + arguments.seed + number)
+        for place, name in enumerate(EVERY)
+        if arguments.only in name
+        for number in range(arguments.runs)
+    ]
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        runs = [told(found) for found in pool.map(one, *zip(*asked, strict=True))]
     report(runs)
     print(f"{len(runs)} runs in {time.monotonic() - began:.0f} s")
+
+
+def one(name: str, seed: int) -> Run:
+    """One run of a change."""
+    return run(name, EVERY[name][0], seed)
+
+
+def told(found: Run) -> Run:
+    """Prints what came of a run."""
+    state = "an alert before the change" if found.early else f"after {found.traces} traces"
+    print(f"{found.change}, seed {found.seed}, {state}: {found.summary}", flush=True)
+    for cause in found.settled:
+        print(f"    {cause['kind']} {cause['name']}: share {cause['share']:.2f}, p {cause['p_value']:.1e}")
+    return found
 
 
 def report(runs: Sequence[Run]) -> None:
