@@ -45,9 +45,11 @@ class Evidence:
     novel: Bools
 
 
-def compare(answer: str, passages: Sequence[str], question: str, lexicon: Lexicon) -> Evidence | None:
-    """None where the answer or the context has no words."""
-    stems = Stems()
+def compare(
+    answer: str, passages: Sequence[str], question: str, lexicon: Lexicon, *, stems: Stems | None = None
+) -> Evidence | None:
+    """None where the answer or the context has no words; ``stems`` are those met so far in a batch."""
+    stems = Stems() if stems is None else stems
     ours, context = read_answer(answer, stems), read_context(passages, stems)
     if ours is None or context is None:
         return None

@@ -19,6 +19,7 @@ from detectors.evidence import Evidence, compare
 from detectors.head import Head, run
 from detectors.lexicon import Lexicon
 from detectors.score import Score, Span, abstained, insufficient, ok
+from detectors.stems import Stems
 
 # The peak over words is of their mean over so many: one doubtful word among sure ones is no span.
 _SMOOTH = 5
@@ -96,16 +97,21 @@ def grounding(
     Answers that only decline are ``abstained``; an answer without passages is ``insufficient_input``.
     """
     asked = questions if questions is not None else [""] * len(answers)
+    stems = Stems()
     refusals = abstention(answers) if declined is None else declined
     return [
-        _score(answer, passages, question, model) if refusal.value != 1.0 else abstained("the answer only declines")
+        _score((answer, passages, question), model, stems)
+        if refusal.value != 1.0
+        else abstained("the answer only declines")
         for answer, passages, question, refusal in zip(answers, contexts, asked, refusals, strict=True)
     ]
 
 
-def judge(answer: str, passages: Sequence[str], question: str, model: Model) -> Judgement | None:
-    """None where the answer or the context has no words."""
-    evidence = compare(answer, passages, question, model.lexicon)
+def judge(
+    answer: str, passages: Sequence[str], question: str, model: Model, *, stems: Stems | None = None
+) -> Judgement | None:
+    """None where the answer or the context has no words; ``stems`` are those met so far in a batch."""
+    evidence = compare(answer, passages, question, model.lexicon, stems=stems)
     if evidence is None:
         return None
     said = [run(head, evidence) for head in model.heads]
@@ -151,12 +157,13 @@ def stretches(spans: Sequence[Span], marked: NDArray[np.bool_]) -> tuple[Span, .
     return tuple((spans[first][0], spans[last - 1][1]) for first, last in pairs)
 
 
-def _score(answer: str, passages: Sequence[str], question: str, model: Model) -> Score:
+def _score(exchange: tuple[str, Sequence[str], str], model: Model, stems: Stems) -> Score:
+    answer, passages, question = exchange
     if not answer.strip():
         return insufficient("empty answer")
     if not any(passage.strip() for passage in passages):
         return insufficient("no context")
-    found = judge(answer, passages, question, model)
+    found = judge(answer, passages, question, model, stems=stems)
     if found is None:
         return insufficient("no words in the answer or in the context")
     return ok(found.value, found.spans)
