@@ -14,7 +14,7 @@ from monitor.model.trace import prompt_of, response_of
 EXAMPLES = 5
 
 
-def tested_features(scored: Scored, baseline: Baseline, signal: str) -> Features:
+def features_of(scored: Scored, baseline: Baseline, signal: str) -> Features:
     """The tested features of a signal ``(n, t)``."""
     feature_map = baseline.stack.maps[signal]
     column = scored.columns.get(signal)
@@ -28,7 +28,7 @@ def examples(case: Case, signal: str) -> list[Example]:
     reference = case.baseline.references[case.drifting[0].segment][signal]
     direction = case.directions[signal][: reference.tested]
     before, after = (
-        (tested_features(scored, case.baseline, signal) - reference.mean[: reference.tested]) @ direction
+        (features_of(scored, case.baseline, signal) - reference.mean[: reference.tested]) @ direction
         for scored in (case.before, case.after)
     )
     spread = float(before.std()) or 1.0

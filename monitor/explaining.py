@@ -16,7 +16,7 @@ from detectors.explain import Explanation, explain
 from detectors.keywords import keywords
 from detectors.topics import Topics, topics
 from detectors.witness import FOLDS, folds, witness
-from monitor.examples import examples, tested_features
+from monitor.examples import examples, features_of
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.deployment import deployment_of
@@ -96,7 +96,7 @@ def periods_of(case: Case, found: Topics, dealt: Labels) -> tuple[Period, Period
     cut = len(case.before)
     places = []
     for verdict in case.drifting:
-        first, second = (tested_features(scored, case.baseline, verdict.signal) for scored in (case.before, case.after))
+        first, second = (features_of(scored, case.baseline, verdict.signal) for scored in (case.before, case.after))
         places.append(witness(first, second, dealt[:cut], dealt[cut:]))
     before, after = (np.column_stack(columns) for columns in zip(*places, strict=True))
     return (

@@ -5,7 +5,7 @@ import pytest
 
 from detectors.effect import Effect
 from detectors.reference import fit
-from monitor.examples import EXAMPLES, examples, tested_features
+from monitor.examples import EXAMPLES, examples, features_of
 from monitor.model.diagnosis import Case
 from monitor.model.scored import Scored
 from monitor.model.segment import Segment
@@ -66,14 +66,14 @@ def test_places_are_in_standard_deviations_of_before() -> None:
     before = traces([60.0, 80.0, 100.0, 120.0], first=0)
     (example, *_) = examples(case(before, traces([140.0], first=100)), TOKENS)
     direction = case(before, before).directions[TOKENS][: STACK.maps[TOKENS].tested]
-    spread = (tested_features(before, BASELINE, TOKENS) @ direction).std()
+    spread = (features_of(before, BASELINE, TOKENS) @ direction).std()
 
     mean = REFERENCES[TOKENS].mean[: STACK.maps[TOKENS].tested]
-    score = tested_features(traces([140.0], first=100), BASELINE, TOKENS) @ direction - mean @ direction
+    score = features_of(traces([140.0], first=100), BASELINE, TOKENS) @ direction - mean @ direction
     assert example.place == pytest.approx(float(score[0] / spread), rel=1e-5)
 
 
 def test_a_signal_that_the_traces_lack_is_missing_from_all_of_them() -> None:
     bare = replace(traces([1.0, 2.0], first=0), columns={})
 
-    assert (tested_features(bare, BASELINE, TOKENS) == STACK.maps[TOKENS].missing[:-1]).all()
+    assert (features_of(bare, BASELINE, TOKENS) == STACK.maps[TOKENS].missing[:-1]).all()
