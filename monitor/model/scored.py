@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -19,6 +20,11 @@ from monitor.model.signal import Column
 def take(column: Column, places: Sequence[int]) -> Column:
     """The entries of a column at ``places``, in that order."""
     return column[list(places)] if isinstance(column, np.ndarray) else [column[i] for i in places]
+
+
+def common(scores: Sequence[Score]) -> Score | None:
+    """The one score that all traces of a batch have, as where they lack the same input; None where they differ."""
+    return scores[0] if scores and scores == [scores[0]] * len(scores) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +49,13 @@ class Scored:
             {name: [found[i] for i in places] for name, found in self.scores.items()},
             self.cost_s,
         )
+
+    def statuses(self) -> dict[str, Counter[str]]:
+        """How many traces have which status of each score."""
+        return {
+            name: Counter({one.status: len(found)}) if (one := common(found)) else Counter([s.status for s in found])
+            for name, found in self.scores.items()
+        }
 
 
 def joined(one: Scored, other: Scored) -> Scored:

@@ -54,7 +54,7 @@ class Pipeline:
         fresh, repeats = first_of_each(decoded)
         decoded_at = perf_counter()
         scored = self.score(fresh)
-        self.emit(BatchScored(dict(scored.cost_s), statuses(scored)))
+        self.emit(BatchScored(dict(scored.cost_s), scored.statuses()))
         scored_at = perf_counter()
         summing = 0.0
         while True:
@@ -110,11 +110,6 @@ def first_of_each(decoded: Sequence[Decoded]) -> tuple[list[Decoded], Counter[Pa
         if kept.setdefault(item.trace.key, item) is not item:
             repeats[item.record.partition] += 1
     return list(kept.values()), repeats
-
-
-def statuses(scored: Scored) -> dict[str, Counter[str]]:
-    """How many traces have which status of each score."""
-    return {name: Counter(score.status for score in found) for name, found in scored.scores.items()}
 
 
 def split(scored: Scored, repeats: Counter[Partition], known: set[Key]) -> tuple[Scored, Counter[Partition]]:

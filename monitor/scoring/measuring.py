@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from detectors.risk import POOL, Pool, risk
 from detectors.score import Score, failed, insufficient
+from monitor.model.scored import common
 from monitor.model.scores import NAMES
 from monitor.scoring.exchange import Exchanges
 from monitor.scoring.steps import Step
@@ -79,4 +80,7 @@ def run(step: Step, batch: Exchanges, costs: dict[str, float], *, timer: Timer) 
 
 
 def values(scores: Sequence[Score]) -> NDArray[np.float64]:
+    one = common(scores)
+    if one is not None:
+        return np.full(len(scores), np.nan if one.value is None else one.value)
     return np.array([np.nan if score.value is None else score.value for score in scores], float)

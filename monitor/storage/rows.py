@@ -18,7 +18,7 @@ from monitor.codec import pack_float16
 from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition
-from monitor.model.scored import Scored, Unit
+from monitor.model.scored import Scored, Unit, common
 from monitor.model.segment import label_value
 from monitor.model.trace import Trace
 from monitor.storage.copying import (
@@ -131,33 +131,34 @@ def reason_fields(
 
     A few patterns of missing scores tell of all traces; each is encoded once.
     """
-    places = [names.index(name) for name in scores]
-    pairs = ([(score.status, score.reason) for score in found] for found in scores.values())
+    alike = {name: (one.status, one.reason) for name, found in scores.items() if (one := common(found))}
+    others = [name for name in scores if name not in alike]
+    pairs = ([(score.status, score.reason) for score in scores[name]] for name in others)
     patterns = rows_of(pairs, count)
-    known = {pattern: pattern_fields(pattern, places, len(names)) for pattern in set(patterns)}
+    known = {
+        pattern: pattern_fields(alike | dict(zip(others, pattern, strict=True)), names) for pattern in set(patterns)
+    }
     return [known[pattern][0] for pattern in patterns], [known[pattern][1] for pattern in patterns]
 
 
-def pattern_fields(
-    pattern: Sequence[tuple[Status, str | None]], places: Sequence[int], width: int
-) -> tuple[bytes, bytes]:
-    reasons = sorted({f"{status}: {reason}" for status, reason in pattern if status != "ok"})
+def pattern_fields(told: Mapping[str, tuple[Status, str | None]], names: Sequence[str]) -> tuple[bytes, bytes]:
+    why = {name: f"{status}: {reason}" for name, (status, reason) in told.items() if status != "ok"}
+    reasons = sorted(set(why.values()))
     if not reasons:
         return NULL, NULL
-    reason_of = [0] * width
-    for place, (status, reason) in zip(places, pattern, strict=True):
-        if status != "ok":
-            reason_of[place] = reasons.index(f"{status}: {reason}") + 1
-    return field(text_array(reasons)), field(smallint_array(reason_of))
+    numbers = [reasons.index(why[name]) + 1 if name in why else 0 for name in names]
+    return field(text_array(reasons)), field(smallint_array(numbers))
 
 
 def span_fields(scores: Mapping[str, Sequence[Score]], count: int) -> list[bytes]:
     """The column ``spans``: by score those of the response that it rests on."""
     spans: list[dict[str, Sequence[Span]]] = [{} for _ in range(count)]
     for name, found in scores.items():
-        for own, score in zip(spans, found, strict=True):
-            if score.spans:
-                own[name] = score.spans
+        one = common(found)
+        if one is None or one.spans:
+            for own, score in zip(spans, found, strict=True):
+                if score.spans:
+                    own[name] = score.spans
     return [field(encode(own)) if own else NULL for own in spans]
 
 
