@@ -1,66 +1,88 @@
-"""Traces per second, end to end: a real broker, the consume loop, a real Postgres; and what each stage costs.
+"""Traces per second, end to end: a real broker, `driftwarden consume` in processes of its own, a real Postgres.
 
-    python -m benchmarks.throughput [--traces 40000] [--repeats 3]
+    python -m benchmarks.throughput [--traces 40000] [--repeats 3] [--consumers 1] [--only KIND]
 
-Traces of about 3 kB carry both embeddings (float16, 384-d), so no model runs. Each kind of run is repeated in this one
-process; medians are printed. "without drift" stores traces and scores; "with drift" also adds up the feature maps of 16
-signals for three segments. "with context" has the passages and log-probabilities of the demo's scenario (7 kB).
+Traces of about 4 kB carry both embeddings (float16, 384-d), so no model runs. They lie in the topic before the
+consumers start; a run is timed from when each consumer has stored its first batch. "without drift" stores traces and
+scores; "with drift" also adds up the feature maps of all signals for three segments; "with context" has the passages
+and log-probabilities of the demo's scenario too. Medians are printed; CPU is that of all processes of a part.
 """
 
 from __future__ import annotations
 
 import argparse
 import base64
-import resource
+import os
 import shutil
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from io import StringIO
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import msgspec
 import numpy as np
+import psutil
 
-from monitor.baseline import Learner, Learning
-from monitor.codec import Limits
 from monitor.demo.scenario import scenario
 from monitor.dev import kafka, postgres
 from monitor.events import BatchStored, Event
 from monitor.kafka.config import KafkaConfig
 from monitor.kafka.sink import KafkaSink
-from monitor.kafka.source import KafkaSource
 from monitor.kafka.topics import ensure
 from monitor.model.record import Partition, Progress, Record
-from monitor.pipeline import Pipeline, consume
-from monitor.scoring import Scorer, add_up
 from monitor.storage import partitions
-from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
-from monitor.storage.traces import PostgresTraceStore
-from monitor.watch import Pace
+from monitor.telemetry import Telemetry
+from monitor.wiring import Stop, clock, learner, settings
+from monitor.wiring.parts import pipeline, trace_store
+from monitor.wiring.roles import run_consume
 
 SPACE = ("all-MiniLM-L6-v2", 384)
+REFERENCE = 2_000
+# Whether traces have all the demo's fields, and whether a baseline is in force.
+KINDS = {"without drift": (False, False), "with drift": (False, True), "with drift and context": (True, True)}
+SECONDS = ("decode", "score", "summarise", "store")
 
 
-class NoDeadLetters:
-    def send(self, rejects: Sequence[object]) -> None:
-        raise SystemExit(f"{len(rejects)} rejects in a benchmark without any")
+class Batch(msgspec.Struct, frozen=True):
+    """What a consumer says of a batch it stored: when, the CPU it has burnt so far, and the seconds of each stage."""
+
+    at: float
+    cpu_s: float
+    traces: int
+    seconds: dict[str, float]
 
 
-@dataclass
+@dataclass(frozen=True, slots=True)
 class Run:
-    """Seconds by stage, and the totals."""
+    """A run's totals; all in seconds but for the number of traces."""
 
     traces: int
-    wall_s: float
-    cpu_s: float
-    stages: dict[str, float]
+    wall: float
+    consumers: float
+    postgres: float
+    broker: float
+    stages: Mapping[str, float]
+
+
+class Told(Telemetry):
+    """A consumer's own telemetry, and a line about each batch."""
+
+    def emit(self, event: Event) -> None:
+        super().emit(event)
+        if isinstance(event, BatchStored):
+            told = Batch(time.time(), time.process_time(), event.traces, event.seconds)
+            print(msgspec.json.encode(told).decode(), flush=True)
 
 
 def embeddings(rng: np.random.Generator) -> list[dict[str, object]]:
@@ -88,107 +110,162 @@ def records(count: int, *, full: bool, seed: int, start: datetime) -> list[bytes
     return found
 
 
-def measured(config: KafkaConfig, url: str, values: Sequence[bytes], *, drift: bool) -> Run:
-    """One run over a topic of its own."""
-    engine = connect(postgres.create_database(url, config.topic.replace(".", "_").replace("-", "_")))
+def prepare(url: str, config: KafkaConfig, values: Sequence[bytes]) -> None:
+    """An empty database, and the topic with all records in it."""
+    engine = connect(url)
     migrate(engine)
-    now = datetime.now(UTC)
-    partitions.ensure(engine, now)
+    partitions.ensure(engine, datetime.now(UTC))
+    engine.dispose()
     ensure(config)
-    pace, learning = Pace(), Learning(traces=2000, watched=((), ("build",), ("prompt_template",)))
-    adding = partial(add_up, watched=learning.watched, pane=pace.pane, limit=200)
-    scorer = Scorer(embedder=None, name=SPACE[0], dimension=SPACE[1])
-    stages: dict[str, float] = defaultdict(float)
-    done = [0]
-
-    def emit(event: Event) -> None:
-        if isinstance(event, BatchStored):
-            done[0] += event.traces
-            for stage, seconds in event.seconds.items():
-                stages[stage] += seconds
-
-    store = PostgresTraceStore(engine)
-    pipeline = Pipeline(store, scorer.score, adding, clock=lambda: datetime.now(UTC), limits=Limits(), emit=emit)
-    if drift:
-        warm(pipeline, store, records(2000, full=False, seed=7, start=now - timedelta(hours=6)))
-        learner = Learner(
-            PostgresBaselineStore(engine), adding, learning=learning, pace=replace(pace, idle_after=timedelta(0)),
-            clock=lambda: datetime.now(UTC) + timedelta(minutes=5), emit=emit, space=scorer.space,
-        )  # fmt: skip
-        learner.learn()
-        pipeline.baseline = store.baseline()
-        if pipeline.baseline is None:
-            raise SystemExit("no baseline was learned")
     sink = KafkaSink(config, config.topic)
     for i, value in enumerate(values):
         sink.send(str(i).encode(), value, {})
     sink.flush()
     sink.close()
-    source = KafkaSource(config, emit=emit)
-    stages.clear()
-    done[0] = 0
-    began: list[float] = []
-
-    def stopped() -> bool:
-        if not began and done[0]:  # joining the group is not what is measured
-            began.extend((time.perf_counter(), cpu(), done[0]))
-            stages.clear()
-        return done[0] >= len(values)
-
-    consume(source, store, pipeline, NoDeadLetters(), stopped)
-    wall_s, cpu_s, count = time.perf_counter() - began[0], cpu() - began[1], len(values) - int(began[2])
-    source.close()
-    engine.dispose()
-    return Run(count, wall_s, cpu_s, dict(stages))
 
 
-def warm(pipeline: Pipeline, store: PostgresTraceStore, values: Sequence[bytes]) -> None:
-    place = Partition("warm", 0)
+def learn() -> None:
+    """Stores some traces and puts the baseline learned from them in force."""
+    found = settings()
+    telemetry = Telemetry("learn", json_logs=True, stream=StringIO())
+    engine = connect(str(found.database.url))
+    store, place = trace_store(found, engine), Partition("warm", 0)
     store.positions({place: 0})
-    rows = [Record(place, i, value, {}) for i, value in enumerate(values)]
-    pipeline.ingest(rows, [Progress(place, 0, len(rows), len(rows))])
+    start = datetime.now(UTC) - timedelta(hours=6)
+    values = records(REFERENCE, full=False, seed=7, start=start)
+    pipeline(found, store, telemetry.emit).ingest(
+        [Record(place, i, value, {}) for i, value in enumerate(values)], [Progress(place, 0, len(values), len(values))]
+    )
+    made = learner(found, engine, telemetry.emit)
+    # Nobody reads this partition to its end, so it is not waited for.
+    made.clock, made.pace = lambda: clock() + timedelta(minutes=5), replace(made.pace, idle_after=timedelta(0))
+    made.learn()
+    if store.baseline() is None:
+        raise SystemExit("no baseline was learned")
+    engine.dispose()
 
 
-def cpu() -> float:
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    return usage.ru_utime + usage.ru_stime
+def consume() -> None:
+    """What a consumer's process runs."""
+    run_consume(settings(), Stop().listen(), Told("consume", json_logs=True, stream=StringIO()))
 
 
-def report(title: str, runs: Sequence[Run], size: float) -> None:
-    rate = statistics.median(run.traces / run.wall_s for run in runs)
-    burnt = statistics.median(run.cpu_s / run.traces * 1e6 for run in runs)
-    print(f"\n{title}: {rate:,.0f} traces/s, {burnt:.0f} µs of consumer CPU per trace, {size:,.0f} bytes a record")
-    for stage in ("decode", "score", "summarise", "store"):
-        print(f"    {stage:10} {statistics.median(run.stages[stage] / run.traces * 1e6 for run in runs):6.1f} µs")
-    rest = statistics.median((run.wall_s - sum(run.stages.values())) / run.traces * 1e6 for run in runs)
-    print(f"    {'poll':10} {rest:6.1f} µs (fetching, waiting for the broker)", flush=True)
+@contextmanager
+def consuming(environ: Mapping[str, str], count: int) -> Iterator[Queue[tuple[int, Batch]]]:
+    """So many consumers, and what they say."""
+    said: Queue[tuple[int, Batch]] = Queue()
+
+    def listen(number: int, process: subprocess.Popen[bytes]) -> None:
+        for line in process.stdout or ():
+            said.put((number, msgspec.json.decode(line, type=Batch)))
+
+    command = [sys.executable, "-c", "from benchmarks.throughput import consume; consume()"]
+    started = [subprocess.Popen(command, env=dict(environ), stdout=subprocess.PIPE) for _ in range(count)]
+    try:
+        for each in enumerate(started):
+            Thread(target=listen, args=each, daemon=True).start()
+        yield said
+    finally:
+        for process in started:
+            process.terminate()
+        for process in started:
+            process.wait(30)
+
+
+def measured(folder: Path, environ: Mapping[str, str], count: int, consumers: int) -> Run:
+    """Consumers on ``count`` records, from when each has stored a batch to the last trace."""
+    heard: list[tuple[int, Batch]] = []
+    begun, services = 0, (0.0, 0.0)
+    with consuming(environ, consumers) as said:
+        while sum(batch.traces for _, batch in heard) < count:
+            heard.append(said.get(timeout=120))
+            if not begun and len(dict(heard)) == consumers:
+                begun, services = len(heard), (cpu_s(folder / "postgres"), cpu_s(folder / "kafka"))
+        burnt = cpu_s(folder / "postgres") - services[0], cpu_s(folder / "kafka") - services[1]
+    first, last, batches = dict(heard[:begun]), dict(heard), [batch for _, batch in heard[begun:]]
+    return Run(
+        sum(batch.traces for batch in batches),
+        max(batch.at for batch in last.values()) - max(batch.at for batch in first.values()),
+        sum(last[number].cpu_s - first[number].cpu_s for number in first),
+        *burnt,
+        {stage: sum(batch.seconds[stage] for batch in batches) for stage in SECONDS},
+    )
+
+
+def cpu_s(folder: Path) -> float:
+    """CPU seconds of a service so far: every process that names its folder, and their children."""
+    found: dict[int, psutil.Process] = {}
+    for process in psutil.process_iter(["cmdline"]):
+        if any(str(folder) in word for word in process.info["cmdline"] or ()):
+            found |= {each.pid: each for each in (process, *process.children(recursive=True))}
+    times = [each.cpu_times() for each in found.values()]
+    return sum(each.user + each.system for each in times)
+
+
+def report(title: str, runs: Sequence[Run], size: float, consumers: int) -> None:
+    def each(what: str, seconds: Sequence[float]) -> str:
+        micros = [spent / run.traces * 1e6 for spent, run in zip(seconds, runs, strict=True)]
+        return f"    {what:10} {statistics.median(micros):6.1f} µs"
+
+    rate = statistics.median(run.traces / run.wall for run in runs)
+    count = "1 consumer" if consumers == 1 else f"{consumers} consumers"
+    print(f"\n{title}: {rate:,.0f} traces/s, {size:,.0f} bytes a record, {count}; per trace:")
+    print("  CPU")
+    for part in ("consumers", "postgres", "broker"):
+        print(each(part, [getattr(run, part) for run in runs]))
+    print("  time of a consumer")
+    for stage in SECONDS:
+        print(each(stage, [run.stages[stage] for run in runs]))
+    rest = [run.wall * consumers - sum(run.stages.values()) for run in runs]
+    print(each("poll", rest), "(fetching, waiting for the broker)", flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=int, default=40_000)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--consumers", type=int, default=1)
+    parser.add_argument("--only", choices=KINDS, help="one kind of run")
     asked = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="driftwarden-bench-"))
     url, bootstrap = postgres.start(folder / "postgres"), kafka.start(folder / "kafka")
     try:
         start = datetime.now(UTC) - timedelta(hours=3)
-        plain, full = (records(asked.traces, full=full, seed=1, start=start) for full in (False, True))
-        for title, values, drift in (
-            ("without drift", plain, False),
-            ("with drift", plain, True),
-            ("with drift and context", full, True),
-        ):
-            runs = []
+        for title, (full, drift) in KINDS.items():
+            if asked.only not in (None, title):
+                continue
+            values, runs = records(asked.traces, full=full, seed=1, start=start), []
             for i in range(asked.repeats):
                 name = f"bench-{title.replace(' ', '-')}-{i}"
                 config = KafkaConfig(bootstrap, topic=name, dead_letter_topic=f"{name}-dlq", group_id=name)
-                runs.append(measured(config, url, values, drift=drift))
-            report(title, runs, statistics.mean(map(len, values)))
+                database = postgres.create_database(url, name.replace("-", "_"))
+                environ = dict(os.environ) | settings_of(database, config)
+                prepare(database, config, values)
+                if drift:
+                    learning = "from benchmarks.throughput import learn; learn()"
+                    subprocess.run([sys.executable, "-c", learning], env=environ, check=True)
+                runs.append(measured(folder, environ, len(values), asked.consumers))
+                postgres.drop_database(database)
+            report(title, runs, statistics.mean(map(len, values)), asked.consumers)
     finally:
         kafka.stop(folder / "kafka")
         postgres.stop(folder / "postgres")
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def settings_of(database: str, config: KafkaConfig) -> dict[str, str]:
+    return {
+        "DRIFTWARDEN_DATABASE__URL": database,
+        "DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS": config.bootstrap_servers,
+        "DRIFTWARDEN_KAFKA__TOPIC": config.topic,
+        "DRIFTWARDEN_KAFKA__DEAD_LETTER_TOPIC": config.dead_letter_topic,
+        "DRIFTWARDEN_KAFKA__GROUP_ID": config.group_id,
+        "DRIFTWARDEN_EMBEDDING__SOURCE": "trace",
+        "DRIFTWARDEN_EMBEDDING__NAME": SPACE[0],
+        "DRIFTWARDEN_EMBEDDING__DIMENSION": str(SPACE[1]),
+        "DRIFTWARDEN_DRIFT__REFERENCE_TRACES": str(REFERENCE),
+        "DRIFTWARDEN_DRIFT__SEGMENTS": '[[], ["build"], ["prompt_template"]]',
+    }
 
 
 if __name__ == "__main__":

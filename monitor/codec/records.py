@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import msgspec
 
 from monitor.codec.text import mend
-from monitor.codec.vectors import read_base64, rows
+from monitor.codec.vectors import rows
 from monitor.model.decoded import Decoded, Vector
 from monitor.model.record import Reason, Record, Reject
 from monitor.model.trace import Trace
@@ -52,6 +52,8 @@ def not_a_trace(record: Record, error: Exception) -> Reject:
         return wrong_version(record, head.schema_version)
     if not isinstance(error, msgspec.ValidationError):
         return Reject(record, "not_json", str(error))
+    if "base64" in str(error):  # nothing but vectors is
+        return Reject(record, "bad_embedding", str(error))
     reason: Reason = "missing_field" if "missing required field" in str(error) else "wrong_type"
     return Reject(record, reason, str(error))
 
@@ -71,39 +73,42 @@ def storable(value: bytes, limits: Limits) -> bytes:
     return msgspec.json.encode(whole)
 
 
-def stored_body(value: bytes, trace: Trace) -> bytes:
-    """The record as it is stored: what the producer sent, unknown fields too, without the vectors."""
+def parsed(value: bytes) -> tuple[Trace, bytes]:
+    """The trace and what is stored of it: all that the producer sent, unknown fields too, but for the vectors."""
+    trace = trace_decoder.decode(value)
     if not trace.embeddings:
-        return value
+        return trace, value
     shell = shell_decoder.decode(value)
     del shell["embeddings"]
-    return msgspec.json.encode(shell)
+    return trace, msgspec.json.encode(shell)
 
 
 def decode(record: Record, now: datetime, limits: Limits) -> Decoded | Reject:
     """One record as a trace whose vectors are not unpacked yet, or the reason why not."""
-    if not record.value:
-        return Reject(record, "empty", "the record has no value")
-    if record.size > limits.record_bytes:
-        return Reject(record, "too_large", f"record: at most {limits.record_bytes} bytes, got {record.size}")
     value = record.value
+    if not value:
+        return Reject(record, "empty", "the record has no value")
+    if len(value) > limits.record_bytes:
+        return Reject(record, "too_large", f"record: at most {limits.record_bytes} bytes, got {len(value)}")
     try:
         value.decode()  # a decoder passes over fields it does not know, whatever their bytes
-        if len(value) > limits.field_characters or b"\\u0000" in value:
-            value = storable(value, limits)
-        trace = trace_decoder.decode(value)
-        body = stored_body(value, trace)
+        trace, body = parsed(value)
+        if len(body) > limits.field_characters or b"\\u0000" in body:
+            trace, body = parsed(storable(value, limits))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         return not_a_trace(record, error)
     if not known_version(trace.schema_version):
         return wrong_version(record, trace.schema_version)
     if not trace.input_messages and trace.prompt_text is None:
         return Reject(record, "missing_field", "one of input_messages and prompt_text must be there")
-    earliest, latest = now - limits.max_age, now + limits.max_lead
-    if not earliest <= trace.time <= latest:
-        message = f"time: expected {earliest:%Y-%m-%dT%H:%MZ} to {latest:%Y-%m-%dT%H:%MZ}, got {trace.time.isoformat()}"
-        return Reject(record, "time_out_of_range", message)
+    if not -limits.max_lead <= now - trace.time <= limits.max_age:
+        return out_of_range(record, trace.time, now, limits)
     return Decoded(record, with_context(trace, record), body, {})
+
+
+def out_of_range(record: Record, time: datetime, now: datetime, limits: Limits) -> Reject:
+    span = f"{now - limits.max_age:%Y-%m-%dT%H:%MZ} to {now + limits.max_lead:%Y-%m-%dT%H:%MZ}"
+    return Reject(record, "time_out_of_range", f"time: expected {span}, got {time.isoformat()}")
 
 
 def with_context(trace: Trace, record: Record) -> Trace:
@@ -116,36 +121,22 @@ def with_context(trace: Trace, record: Record) -> Trace:
     return msgspec.structs.replace(trace, trace_id=found[1].decode(), span_id=found[2].decode())
 
 
-def with_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:
+def unpack_vectors(decoded: Sequence[Decoded]) -> list[Decoded | Reject]:
     """Unpacks the vectors of a batch; a trace with an unreadable one becomes a reject."""
     outcome: list[Decoded | Reject] = list(decoded)
-    places, embeddings, data = [], [], []
-    for i, item in enumerate(decoded):
-        for embedding in item.trace.embeddings:
-            found = read_base64(embedding)
-            if isinstance(found, str):
-                outcome[i] = Reject(item.record, "bad_embedding", found)
-                continue
-            places.append(i)
-            embeddings.append(embedding)
-            data.append(found)
-    found_by_trace: dict[int, dict[str, Vector]] = {}
-    for i, embedding, row in zip(places, embeddings, rows(embeddings, data), strict=True):
-        if row is None:
-            outcome[i] = Reject(decoded[i].record, "bad_embedding", f"embedding {embedding.target}: not finite")
-            continue
-        found_by_trace.setdefault(i, {})[embedding.target] = Vector(embedding.model, embedding.revision, row)
-    for i, vectors in found_by_trace.items():
-        kept = outcome[i]
-        if isinstance(kept, Decoded):
-            outcome[i] = replace(kept, vectors=vectors)
+    pairs = [(i, embedding) for i, item in enumerate(decoded) for embedding in item.trace.embeddings]
+    for (i, embedding), row in zip(pairs, rows([embedding for _, embedding in pairs]), strict=True):
+        if isinstance(row, str):
+            outcome[i] = Reject(decoded[i].record, "bad_embedding", row)
+        else:
+            decoded[i].vectors[embedding.target] = Vector(embedding.model, embedding.revision, row)
     return outcome
 
 
 def decode_batch(records: Sequence[Record], now: datetime, limits: Limits) -> tuple[list[Decoded], list[Reject]]:
     """The traces and the rejects of a batch; every record is in exactly one of the two."""
     first = [decode(record, now, limits) for record in records]
-    readable = iter(with_vectors([item for item in first if isinstance(item, Decoded)]))
+    readable = iter(unpack_vectors([item for item in first if isinstance(item, Decoded)]))
     outcome = [next(readable) if isinstance(item, Decoded) else item for item in first]
     return (
         [item for item in outcome if isinstance(item, Decoded)],

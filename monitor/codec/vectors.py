@@ -1,8 +1,7 @@
-"""Embeddings that travel with a trace: base64 to rows of numbers, many at a time."""
+"""Embeddings that travel with a trace: bytes to rows of numbers, many at a time."""
 
 from __future__ import annotations
 
-import binascii
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
@@ -20,29 +19,17 @@ DTYPES: dict[str, np.dtype[Any]] = {
 }
 
 
-def read_base64(embedding: Embedding) -> bytes | str:
-    """The bytes of an embedding, or a sentence that says what is wrong with them."""
-    try:
-        data = binascii.a2b_base64(embedding.data, strict_mode=True)
-    except ValueError as error:  # also non-ASCII text
-        return f"embedding {embedding.target}: not base64: {error}"
-    itemsize = DTYPES[embedding.encoding].itemsize
-    if len(data) != embedding.dim * itemsize:
-        got = len(data) / itemsize
-        return (
-            f"embedding {embedding.target}: expected dimension {embedding.dim}, got {got:g} {embedding.encoding[:-4]}"
-        )
-    return data
-
-
-def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row | None]:
-    """float32 rows for embeddings whose bytes were read; None for one with a number that is not finite."""
+def rows(embeddings: Sequence[Embedding]) -> list[Row | str]:
+    """A float32 row for each embedding, or a sentence that says what is wrong with it."""
+    found: list[Row | str] = [""] * len(embeddings)
     kinds: dict[tuple[str, int], list[int]] = defaultdict(list)
     for i, embedding in enumerate(embeddings):
-        kinds[embedding.encoding, embedding.dim].append(i)
-    found: list[Row | None] = [None] * len(embeddings)
+        if len(embedding.data) == embedding.dim * DTYPES[embedding.encoding].itemsize:
+            kinds[embedding.encoding, embedding.dim].append(i)
+        else:
+            found[i] = misfit(embedding)
     for (encoding, dim), places in kinds.items():
-        stored = np.frombuffer(b"".join([data[i] for i in places]), DTYPES[encoding]).reshape(-1, dim)
+        stored = np.frombuffer(b"".join([embeddings[i].data for i in places]), DTYPES[encoding]).reshape(-1, dim)
         # A NaN of a producer, or a scale beyond float32, makes no row; it is not warned of here.
         with np.errstate(invalid="ignore", over="ignore"):
             values = stored.astype(np.float32)
@@ -51,9 +38,13 @@ def rows(embeddings: Sequence[Embedding], data: Sequence[bytes]) -> list[Row | N
                 values *= np.array([1 / 127 if s is None else s for s in scale], np.float32)[:, None]
         sound: list[bool] = np.isfinite(values).all(axis=1).tolist()  # type: ignore[assignment]
         for place, row, finite in zip(places, values, sound, strict=True):
-            if finite:
-                found[place] = row
+            found[place] = row if finite else f"embedding {embeddings[place].target}: not finite"
     return found
+
+
+def misfit(embedding: Embedding) -> str:
+    got = len(embedding.data) / DTYPES[embedding.encoding].itemsize
+    return f"embedding {embedding.target}: expected dimension {embedding.dim}, got {got:g} {embedding.encoding[:-4]}"
 
 
 def pack_float16(matrix: NDArray[np.floating]) -> list[bytes | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,9 +25,12 @@ class Vector:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A trace, the body that is stored (the record without its vectors), and the vectors by target."""
+    """A trace, the body that is stored (the record without its vectors), and the vectors by target.
+
+    The vectors of a batch are unpacked together, and put here when its traces are known.
+    """
 
     record: Record
     trace: Trace
     body: bytes
-    vectors: Mapping[str, Vector]
+    vectors: dict[str, Vector]

@@ -191,14 +191,14 @@ class Retrieval(Struct, frozen=True, gc=False, omit_defaults=True):
 class Embedding(Struct, frozen=True, gc=False, omit_defaults=True):
     """A vector that travels with the trace: base64 of little-endian numbers, ``dim`` of them.
 
-    Its target is ``prompt``, ``response``, ``context:<i>`` or ``sample:<i>``.
+    Its target is ``prompt``, ``response``, ``context:<i>`` or ``sample:<i>``; ``data`` is decoded.
     """
 
     target: str
     model: Name
     dim: Annotated[int, Meta(ge=1, le=16384)]
     encoding: Literal["f32le_b64", "f16le_b64", "i8_b64"]
-    data: str
+    data: bytes
     revision: Name | None = None
     pooling: Name | None = None
     normalized: bool | None = None

@@ -98,6 +98,11 @@ def test_a_trace_is_read_and_its_bytes_are_kept() -> None:
             "time_out_of_range",
             "time: expected 2016-05-03T12:00Z to 2026-05-01T13:00Z, got 2026-05-01T13:00:01+00:00",
         ),
+        (
+            told(embeddings=[{"target": "prompt", "model": "m", "dim": 2, "encoding": "i8_b64", "data": "größe"}]),
+            "bad_embedding",
+            "Invalid base64 encoded string - at `$.embeddings[0].data`",
+        ),
         (told(time="9999-12-31T23:59:59-12:00"), "time_out_of_range", "time: expected"),
         (told(time="0001-01-01T00:00:00Z"), "time_out_of_range", "time: expected"),
     ],
