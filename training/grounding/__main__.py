@@ -93,7 +93,7 @@ def train_shipped(corpus: Corpus, seeds: list[int], digests: dict[str, str], tar
     trained = {
         "way": way.told,
         "seeds": seeds,
-        "files_sha256": digests,
+        "files_sha256": {path: digest for path, digest in digests.items() if path.startswith(tuple(way.corpora))},
         "out_of_fold": {name: round(value, 4) for name, value in found.items()},
         "cpu_hours": round((time.process_time() - began) / 3600, 3),
     }
