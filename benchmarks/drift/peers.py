@@ -40,6 +40,8 @@ SETTINGS: Mapping[str, tuple[float, ...]] = {
     "river KSWIN": (5e-3, 1e-4, 1e-5, 1e-6),
     "river PageHinkley": (50.0, 100.0, 200.0, 400.0),
 }
+# Of a detector that is told the run length it shall have.
+TOLD_ARL = 300.0  # traces
 ARL = 10_000.0  # traces
 WINDOW = 500
 QUIET = 1_008  # traces before a change, whole panes
@@ -105,6 +107,8 @@ def measure(laws: Sequence[Law], plan: Plan, report: Report, interpreter: Path |
         open_rows += _ask_windows(jobs, law, plan, number)
         if law.name in ("normal", "Student t3", "lognormal latency"):
             open_rows += _ask_streams(jobs, law, plan, number)
+        if law.kind == "vector":
+            open_rows += _ask_told(jobs, "alibi-detect online MMD", law, plan, number)
     told = answers(jobs, interpreter)
     rows: list[Row] = [{"part": "versions", "versions": told[0]["versions"]}]
     for row in open_rows:
@@ -127,13 +131,17 @@ def _ask_windows(jobs: Jobs, law: Law, plan: Plan, number: int) -> list[Row]:
     traffics = KINDS[:2] if law.kind == "vector" else KINDS
     for kind, traffic in enumerate(traffics):
         reference = jobs.add(f"r{number}.{kind}", sample(law, traffic, REFERENCE, seed=(6, number, kind)).column)
+        # The bootstrap copies the kernel of the reference with itself a hundred times for each window.
+        short = jobs.add(f"r{number}.{kind}.short", jobs.arrays[reference][:1_000])
         for n in (100, WINDOW):
             drawn = windows(law, traffic, _counts(law, plan), n, seed=(7, number, kind, n))
             data = jobs.add(f"w{number}.{kind}.{n}", drawn)
             rows += [
                 {
                     "part": "windows", "law": law.name, "traffic": traffic.name, "n": n, "method": method,
-                    "job": jobs.ask(windows=method, reference=reference, data=data),
+                    "job": jobs.ask(
+                        windows=method, reference=short if method.endswith("bootstrap") else reference, data=data
+                    ),
                 }
                 for method in tests_of(law)
             ]  # fmt: skip
@@ -142,7 +150,7 @@ def _ask_windows(jobs: Jobs, law: Law, plan: Plan, number: int) -> list[Row]:
 
 def _ask_streams(jobs: Jobs, law: Law, plan: Plan, number: int) -> list[Row]:
     """Null streams under every kind of traffic at the default, and streams that change, at every setting."""
-    rows: list[Row] = []
+    rows: list[Row] = _ask_told(jobs, "alibi-detect online CVM", law, plan, number)
     count, length = (2, 2_000) if plan.quick else (20, 10_000)
     none = jobs.add("none", np.zeros(1))
     for kind, traffic in enumerate(KINDS):
@@ -169,6 +177,21 @@ def _ask_streams(jobs: Jobs, law: Law, plan: Plan, number: int) -> list[Row]:
                 for setting in (settings[:1] if method == "river KSWIN" else settings)
             ]  # fmt: skip
     return rows
+
+
+def _ask_told(jobs: Jobs, method: str, law: Law, plan: Plan, number: int) -> list[Row]:
+    """Null streams for a detector that is told its run length: a reference of 1,000, since it keeps all of it."""
+    count, length = (2, 500) if plan.quick else (20, 1_500)
+    known = sample(law, Independent(), 1_000, seed=(18, number)).column
+    reference = jobs.add(f"t{number}", known)
+    data = jobs.add(f"u{number}", windows(law, Independent(), count, length, seed=(19, number)))
+    return [
+        {
+            "part": "streams", "law": law.name, "traffic": Independent().name, "method": method, "setting": TOLD_ARL,
+            "length": length, "target": TOLD_ARL,
+            "job": jobs.ask(stream=method, parameter=TOLD_ARL, reference=reference, data=data),
+        }
+    ]  # fmt: skip
 
 
 def _changed(law: Law, plan: Plan, change: Change, seed: tuple[int, ...]) -> NDArray[Any]:
