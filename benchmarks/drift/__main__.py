@@ -1,6 +1,7 @@
 """The drift benchmark: ``python -m benchmarks.drift [--quick] [part …]``.
 
-Each part prints its progress and writes its rows as JSON under ``docs/benchmarks/drift/``.
+Each part prints its progress and writes its rows as JSON under ``docs/benchmarks/drift/``; from all that is there the
+page ``docs/benchmarks/drift.md`` and its figures are made. The part ``page`` makes only these.
 """
 
 from __future__ import annotations
@@ -13,11 +14,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.drift.laws import SCALARS, Law, Topics
+from benchmarks.drift.page import write
 from benchmarks.drift.peers import python
+from benchmarks.drift.plots import draw
 from benchmarks.drift.results import FOLDER, FULL, QUICK, progress, save
 from benchmarks.drift.texts import real_laws
 
-PARTS = ("arl", "delay", "power", "peers", "cost", "llmdrift")
+PARTS = ("page", "arl", "delay", "power", "peers", "cost", "llmdrift")
 _WITH_PEERS = ("power", "peers", "cost")
 
 
@@ -51,8 +54,8 @@ def main() -> None:
         parser.error(f"no such part: {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
     given = {name: getattr(arguments, name) for name in ("references", "panes", "replicates")}
     plan = replace(QUICK if arguments.quick else FULL, **{name: n for name, n in given.items() if n is not None})
-    chosen = laws(arguments.only)
-    for part in arguments.parts or PARTS:
+    chosen = laws(arguments.only) if arguments.parts != ["page"] else []
+    for part in [part for part in arguments.parts or PARTS if part != "page"]:
         began = time.monotonic()
         module = importlib.import_module(f"benchmarks.drift.{part}")
         beside = (python(arguments.peers),) if part in _WITH_PEERS else ()
@@ -60,6 +63,7 @@ def main() -> None:
         command = shlex.join(["python", "-m", "benchmarks.drift", part, *options(arguments)])
         path = save(part, rows, command=command, seconds=time.monotonic() - began, folder=arguments.results)
         progress(f"{part}: {len(rows)} rows in {path}")
+    progress(f"page: {write(arguments.results, draw(arguments.results, progress))}")
 
 
 if __name__ == "__main__":

@@ -92,8 +92,9 @@ def tests_of(law: Law) -> tuple[str, ...]:
 def windows(
     law: Law, traffic: Traffic, count: int, n: int, *, seed: tuple[int, ...], change: Change | None = None
 ) -> NDArray[Any]:
-    """Windows of ``n`` traces in a row each, ``(count, n, …)``."""
-    return np.stack([sample(law, traffic, n, seed=(*seed, i), change=change).column for i in range(count)])
+    """Windows of ``n`` traces in a row each, one after the other of one stream, ``(count, n, …)``."""
+    column = sample(law, traffic, count * n, seed=seed, change=change).column
+    return column.reshape(count, n, *column.shape[1:])
 
 
 def measure(laws: Sequence[Law], plan: Plan, report: Report, interpreter: Path | None) -> list[Row]:

@@ -64,6 +64,13 @@ def load(part: str, folder: Path = FOLDER) -> dict[str, Any] | None:
     return found
 
 
+def written(value: float | None, at_least: float | None = None) -> str:
+    """Two or three digits; a value that is not known is at least the one given, or a dash."""
+    if value is not None and np.isfinite(value):
+        return f"{value:,.0f}" if value >= 100 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"
+    return "–" if at_least is None else f"> {written(at_least)}"
+
+
 def progress(line: str) -> None:
     """A line of progress, with the time since the start of the process."""
     print(f"[{time.process_time():7.1f} s CPU] {line}", file=sys.stderr, flush=True)
