@@ -46,6 +46,15 @@ class BatchScored:
 
 
 @dataclass(frozen=True, slots=True)
+class FeedbackStored:
+    """What became of a batch of feedback."""
+
+    opinions: int
+    repeats: int
+    rejects: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
 class PartitionsPlaced:
     positions: dict[str, int]
 
@@ -121,6 +130,7 @@ Event = (
     | RoleEnded
     | BatchScored
     | BatchStored
+    | FeedbackStored
     | PartitionsPlaced
     | OwnershipLost
     | Away

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from detectors.base import Sum
+from detectors.calibration import Calibration
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline
+from monitor.model.feedback import Certificate, Fitted, Labelled, Opinion
 from monitor.model.record import Gap, Partition, PartitionState, Progress, Record, Reject, StoredReject
 from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
@@ -181,6 +183,35 @@ class BaselineStore(Protocol):
     def partitions(self) -> Sequence[PartitionState]: ...
     def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
         """Put a baseline in force: one transaction that also adds up the traces stored after ``judged_from``."""
+
+
+class FeedbackStore(Protocol):
+    """What people said of answers, and what was made of it."""
+
+    def positions(self, partitions: Mapping[Partition, int]) -> Mapping[Partition, int]:
+        """Where each partition of the topic of feedback is to be read from; one never seen starts as given."""
+
+    def add(
+        self,
+        opinions: Sequence[Opinion],
+        received_at: datetime,
+        *,
+        rejects: Sequence[Reject] = (),
+        progress: Sequence[Progress] = (),
+    ) -> int:
+        """Store all or nothing; how many opinions are new. Raises Fenced where another reader moved an offset."""
+
+    def labelled(self, *, since: datetime | None, until: datetime | None) -> Labelled:
+        """Stored traces of which people said good or bad, by the last that was said."""
+
+    def calibrated(self, found: Fitted, at: datetime) -> None:
+        """Put a calibration in force."""
+
+    def calibrations(self) -> Mapping[str, Calibration]:
+        """Those in force, by score."""
+
+    def certified(self, found: Certificate, at: datetime) -> int:
+        """Keep a certificate; its number."""
 
 
 class Outbox(Protocol):

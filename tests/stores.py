@@ -22,15 +22,17 @@ from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, Progress, Record, Reject
 from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
-from monitor.ports import BaselineStore, TraceStore, WatchStore
+from monitor.ports import BaselineStore, FeedbackStore, TraceStore, WatchStore
 from monitor.scoring import Scorer, add_up
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect
+from monitor.storage.feedback import PostgresFeedbackStore
 from monitor.storage.migrate import migrate
 from monitor.storage.panes import judged as judged_panes
 from monitor.storage.traces import PostgresTraceStore
 from monitor.storage.watches import PostgresWatchStore
 from monitor.testing.database import MemoryDatabase
+from monitor.testing.feedback import MemoryFeedbackStore
 from monitor.testing.stores import MemoryBaselineStore, MemoryTraceStore, MemoryWatchStore
 
 # Later than any clock of a machine: a database says `now()` of a partition that it has just met.
@@ -119,6 +121,7 @@ class Stores(Protocol):
     def traces(self) -> TraceStore: ...
     def watches(self, *endpoints: str) -> WatchStore: ...
     def baselines(self) -> BaselineStore: ...
+    def feedback(self) -> FeedbackStore: ...
     def late(self, baseline: Baseline) -> dict[Segment, float]:
         """Late traces by segment."""
 
@@ -154,6 +157,9 @@ class InMemory:
 
     def baselines(self) -> MemoryBaselineStore:
         return MemoryBaselineStore(self.database)
+
+    def feedback(self) -> MemoryFeedbackStore:
+        return MemoryFeedbackStore(self.database)
 
     def late(self, baseline: Baseline) -> dict[Segment, float]:
         return {segment: n for (version, segment), n in self.database.late.items() if version == baseline.version}
@@ -202,6 +208,9 @@ class InPostgres:
 
     def baselines(self) -> PostgresBaselineStore:
         return PostgresBaselineStore(self.engine)
+
+    def feedback(self) -> PostgresFeedbackStore:
+        return PostgresFeedbackStore(self.engine)
 
     def late(self, baseline: Baseline) -> dict[Segment, float]:
         found = self.rows("SELECT segment, late FROM watches WHERE baseline = %s AND late > 0", baseline.version)

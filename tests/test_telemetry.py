@@ -19,6 +19,7 @@ from monitor.events import (
     BatchScored,
     BatchStored,
     Event,
+    FeedbackStored,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -38,6 +39,7 @@ EVENTS: tuple[Event, ...] = (
     BatchStored(50, 0, Counter(), {"score": 0.02}),
     BatchScored({"hedging": 0.25}, {"hedging": Counter(ok=3), "judge": Counter(error=1)}),
     BatchScored({"hedging": 0.5}, {"hedging": Counter(ok=2)}),
+    FeedbackStored(7, 1, Counter({"not_json": 1})),
     PartitionsPlaced({"traces/0": 5, "traces/1": 6}),
     OwnershipLost("traces/0 moved"),
     Away("store", "refused", 1.5),
@@ -81,8 +83,9 @@ def test_events_add_up_in_the_exposition(telemetry: Telemetry) -> None:
     found = samples(telemetry.exposition())
     expected = {
         ("driftwarden_traces_total", ()): 150,
-        ("driftwarden_repeats_total", ()): 3,
-        ("driftwarden_rejects_total", (("reason", "not_json"),)): 2,
+        ("driftwarden_feedback_total", ()): 7,
+        ("driftwarden_repeats_total", ()): 4,
+        ("driftwarden_rejects_total", (("reason", "not_json"),)): 3,
         ("driftwarden_batches_total", ()): 2,
         ("driftwarden_batch_stage_seconds_count", (("stage", "score"),)): 2,
         ("driftwarden_batch_stage_seconds_sum", (("stage", "store"),)): 0.2,

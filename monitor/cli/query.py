@@ -43,6 +43,7 @@ LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
 
 \b
 Views: v_traces v_scores v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions v_baselines
+    v_feedback v_labels v_calibrations v_certificates
 
 \b
 Named queries:

@@ -7,6 +7,7 @@ import sys
 import click
 
 from monitor.cli.output import FORMATS, Format, show
+from monitor.ports import Sink
 
 
 @click.group()
@@ -51,14 +52,21 @@ def replayed(reason: str | None, ids: tuple[int, ...], again: bool) -> None:
 
     found = wiring.settings()
     store = wiring.reject_store()
-    sink = wiring.sink(found)
+    sinks: dict[str, Sink] = {}
     count = 0
     for page in store.to_replay(reason=reason, ids=ids, again=again):
         for stored in page:
             record = stored.reject.record
-            sink.send(record.key or b"", record.value, record.headers)
-        sink.flush()
+            # Feedback goes back to its own topic; all else is traces, whichever way it came.
+            of_feedback = record.partition.topic == wiring.kafka(found).feedback_topic
+            topic = record.partition.topic if of_feedback else wiring.kafka(found).topic
+            if topic not in sinks:
+                sinks[topic] = wiring.sink(found, topic)
+            sinks[topic].send(record.key or b"", record.value, record.headers)
+        for sink in sinks.values():
+            sink.flush()
         store.replayed([stored.id for stored in page], wiring.clock())
         count += len(page)
-    sink.close()
+    for sink in sinks.values():
+        sink.close()
     click.echo(f"{count} rejects replayed")

@@ -24,6 +24,7 @@ class KafkaConfig:
     bootstrap_servers: str
     topic: str = "llm.traces.v1"
     dead_letter_topic: str = "llm.traces.v1.dlq"
+    feedback_topic: str = "llm.feedback.v1"
     group_id: str = "driftwarden"
     client_id: str = "driftwarden"
     start: Literal["earliest", "latest"] = "earliest"
@@ -61,11 +62,13 @@ class KafkaConfig:
         self._check_range("max_poll_bytes", self.max_poll_bytes, 64 * 1024, 1_024 * MIB)
 
     def _check_topics(self) -> None:
-        for name, value in (("topic", self.topic), ("dead_letter_topic", self.dead_letter_topic)):
+        topics = {name: getattr(self, name) for name in ("topic", "dead_letter_topic", "feedback_topic")}
+        for name, value in topics.items():
             if not TOPIC_NAME.fullmatch(value) or value in (".", ".."):
                 raise ValueError(f"{name}: expected 1 to 249 of the characters a-z A-Z 0-9 . _ -, got {value!r}")
-        if self.topic == self.dead_letter_topic:
-            raise ValueError(f"dead_letter_topic: expected another topic than that of the traces, got {self.topic!r}")
+        for name in ("dead_letter_topic", "feedback_topic"):
+            if self.topic == topics[name]:
+                raise ValueError(f"{name}: expected another topic than that of the traces, got {self.topic!r}")
         for name, value in (("group_id", self.group_id), ("client_id", self.client_id)):
             if not value:
                 raise ValueError(f"{name}: expected at least 1 character, got {value!r}")

@@ -20,7 +20,9 @@ LARGEST_DEAD_LETTER = LARGEST_RECORD + MIB
 
 def ensure(config: KafkaConfig, *, partitions: int = 6, replication: int = 1) -> tuple[str, ...]:
     """The topics that were missing and are there now, each partition with its leader."""
-    limits = {config.topic: LARGEST_RECORD, config.dead_letter_topic: LARGEST_DEAD_LETTER}
+    limits = {
+        config.topic: LARGEST_RECORD, config.dead_letter_topic: LARGEST_DEAD_LETTER, config.feedback_topic: MIB,
+    }  # fmt: skip
     with _admin(config) as admin:
         there = set(admin.list_topics())
         wanted = {
@@ -67,9 +69,9 @@ def partition_count(config: KafkaConfig) -> int:
 
 
 def remove(config: KafkaConfig) -> None:
-    """Delete both topics with all they hold; one that is not there is fine."""
+    """Delete the topics with all they hold; one that is not there is fine."""
     with _admin(config) as admin:
-        admin.delete_topics([config.topic, config.dead_letter_topic], raise_errors=False)
+        admin.delete_topics([config.topic, config.dead_letter_topic, config.feedback_topic], raise_errors=False)
 
 
 @contextmanager

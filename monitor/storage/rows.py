@@ -17,7 +17,7 @@ from detectors.score import Score, Span, Status
 from monitor.codec import pack_float16
 from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
-from monitor.model.record import Partition
+from monitor.model.record import Partition, Reject
 from monitor.model.scored import Scored, Unit, common
 from monitor.model.segment import label_value
 from monitor.model.trace import Trace
@@ -163,17 +163,21 @@ def span_fields(scores: Mapping[str, Sequence[Score]], count: int) -> list[bytes
 
 
 def copy_rejects(connection: sa.Connection, unit: Unit) -> None:
+    copy_set_aside(connection, unit.rejects, unit.received_at)
+
+
+def copy_set_aside(connection: sa.Connection, rejects: Sequence[Reject], received_at: datetime) -> None:
     copy_rows(
         connection,
         "rejects",
         REJECT_COLUMNS,
         (
             (
-                unit.received_at, reject.record.partition.topic, reject.record.partition.number, reject.record.offset,
+                received_at, reject.record.partition.topic, reject.record.partition.number, reject.record.offset,
                 reject.reason, reject.message[:2000].replace("\0", "\ufffd"),
                 Json(encode(printable(reject.record.headers))), reject.record.key, reject.record.value,
             )
-            for reject in unit.rejects
+            for reject in rejects
         ),
     )  # fmt: skip
 

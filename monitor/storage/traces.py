@@ -11,10 +11,11 @@ from sqlalchemy.exc import DBAPIError
 
 from monitor.errors import Fenced, Repeated, Stale
 from monitor.model.baseline import Baseline
+from monitor.model.feedback import opinions_of
 from monitor.model.record import Partition, Progress, StoredReject
 from monitor.model.scored import Scored, Unit
 from monitor.ports import Key
-from monitor.storage import rows
+from monitor.storage import feedback, rows
 from monitor.storage.baselines import load_baseline
 from monitor.storage.engine import guarded
 from monitor.storage.panes import add_sums
@@ -104,6 +105,9 @@ class PostgresTraceStore:
             rows.copy_rejects(connection, unit)
         if unit.sums:
             add_sums(connection, unit.baseline, unit.sums, unit.progress[0])
+        opinions = opinions_of(item.trace for item in unit.scored.traces)
+        if opinions:
+            feedback.insert(connection, opinions, unit.received_at)
         if len(unit.scored):
             rows.note_builds(connection, unit.scored)  # last: its rows are hot
 

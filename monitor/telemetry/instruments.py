@@ -15,6 +15,7 @@ from monitor.events import (
     BatchScored,
     BatchStored,
     Event,
+    FeedbackStored,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -33,7 +34,7 @@ class Instruments:
     def __init__(self, provider: MeterProvider) -> None:
         meter = provider.get_meter("driftwarden")
         self.traces = meter.create_counter("driftwarden_traces", description="Traces stored by this process.")
-        self.repeats = meter.create_counter("driftwarden_repeats", description="Traces that came again.")
+        self.repeats = meter.create_counter("driftwarden_repeats", description="Traces and feedback that came again.")
         self.rejects = meter.create_counter("driftwarden_rejects", description="Records set aside, by reason.")
         self.batches = meter.create_counter("driftwarden_batches", description="Transactions committed.")
         self.stages = meter.create_histogram(
@@ -45,6 +46,7 @@ class Instruments:
             "driftwarden_score_seconds", unit="s", description="Seconds spent on each score."
         )
         self.scores = meter.create_counter("driftwarden_scores", description="Traces by score and by its status.")
+        self.opinions = meter.create_counter("driftwarden_feedback", description="Feedback stored by this process.")
         self.placed = meter.create_gauge("driftwarden_partitions", description="Partitions this process reads.")
         self.fenced = meter.create_counter(
             "driftwarden_ownership_lost", description="Batches another owner had stored."
@@ -78,6 +80,11 @@ class Instruments:
                 for score, counts in statuses.items():
                     for status, count in counts.items():
                         self.scores.add(count, {"score": score, "status": status})
+            case FeedbackStored(opinions=opinions, repeats=repeats, rejects=rejects):
+                self.opinions.add(opinions)
+                self.repeats.add(repeats)
+                for reason, count in rejects.items():
+                    self.rejects.add(count, {"reason": reason})
             case PartitionsPlaced(positions=positions):
                 self.placed.set(len(positions))
             case OwnershipLost():

@@ -19,6 +19,7 @@ from monitor.events import (
     BatchScored,
     BatchStored,
     Event,
+    FeedbackStored,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -32,7 +33,7 @@ from monitor.events import (
 def level_of(event: Event) -> int:
     """How loud an event is logged: what comes with every batch is for who looks for it."""
     match event:
-        case BatchStored(rejects=rejects):
+        case BatchStored(rejects=rejects) | FeedbackStored(rejects=rejects):
             return logging.INFO if rejects else logging.DEBUG
         case BatchScored():
             return logging.DEBUG

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from detectors.base import Sum
+from detectors.calibration import Calibration
 from monitor.errors import Permanent
 from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
+from monitor.model.feedback import Certificate, Opinion
 from monitor.model.record import Partition, PartitionState, Record, StoredReject
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment, label_value
@@ -29,6 +31,8 @@ from monitor.watch import Watch
 Place = tuple[int, Segment]
 # Topic, partition and first offset of the batch that a part of a pane comes from.
 PartKey = tuple[str, int, int]
+# Tenant, trace id, source, kind and time of what was said.
+OpinionKey = tuple[str, str, str, str, datetime]
 
 
 def storable(_item: Decoded) -> str | None:
@@ -62,6 +66,10 @@ class MemoryDatabase:
     rejects: list[StoredReject] = field(default_factory=list)
     forwarded: dict[int, datetime] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
+    opinions: dict[OpinionKey, tuple[datetime, Opinion]] = field(default_factory=dict)
+    feedback_offsets: dict[Partition, int] = field(default_factory=dict)
+    calibrations: dict[str, Calibration] = field(default_factory=dict)
+    certificates: list[Certificate] = field(default_factory=list)
     sums: dict[Place, dict[datetime, dict[PartKey, Sum]]] = field(default_factory=dict)
     panes: dict[Place, dict[datetime, Sum]] = field(default_factory=dict)
     watches: dict[Place, Watch] = field(default_factory=dict)
@@ -76,6 +84,14 @@ class MemoryDatabase:
     def baseline(self) -> Baseline | None:
         """The one in force."""
         return self.baselines[-1] if self.baselines else None
+
+    def add_opinions(self, opinions: Sequence[Opinion], received_at: datetime) -> int:
+        """Keeps opinions with when they came; those kept already count as nothing new."""
+        before = len(self.opinions)
+        for said in opinions:
+            key = (said.tenant, said.id, said.source, said.kind, said.at)
+            self.opinions.setdefault(key, (received_at, said))
+        return len(self.opinions) - before
 
     def version(self) -> int:
         return len(self.baselines)

@@ -15,6 +15,7 @@ from detectors.base import Sum
 from monitor.errors import Fenced, Repeated, Stale, Unstorable
 from monitor.model.alert import Alert, Change, fingerprint
 from monitor.model.baseline import Baseline
+from monitor.model.feedback import opinions_of
 from monitor.model.record import Partition, PartitionState, Progress, StoredReject
 from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
@@ -89,6 +90,7 @@ class MemoryTraceStore:
             offset.rejects += sum(reject.record.partition == step.partition for reject in unit.rejects)
         for place, item in enumerate(unit.scored.traces):
             database.traces[item.trace.key] = unit.scored.at([place])
+        database.add_opinions(opinions_of(item.trace for item in unit.scored.traces), now)
         for reject in unit.rejects:
             database.rejects.append(StoredReject(len(database.rejects) + 1, reject))
         if unit.sums:

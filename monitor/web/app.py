@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from monitor.ports import Reader
 from monitor.web import alerts, health, index, lists, problems, traces
@@ -19,6 +19,7 @@ def api(
     ingest: ingest_.Ingest | None,
     metrics: Callable[[], bytes],
     token: str | None,
+    feedback: APIRouter | None = None,
 ) -> FastAPI:
     """The application over a reader.
 
@@ -27,6 +28,7 @@ def api(
         ready: name of each thing that is needed → None, or why it is not there.
         ingest: stores a body (bytes, media type) and returns after the commit; None where no traces are taken.
         metrics: the Prometheus exposition.
+        feedback: the routes that take feedback; None where none is taken.
         token: asked for as a bearer token everywhere but in ``/livez`` and ``/readyz``; None leaves all open.
     """
     # Swagger UI and ReDoc would load scripts from a CDN.
@@ -41,5 +43,7 @@ def api(
         health.routes(ready, metrics),
     ):
         app.include_router(router)
+    if feedback is not None:
+        app.include_router(feedback)
     app.add_middleware(Access, token=token)
     return app

@@ -1,4 +1,4 @@
-"""Drift, rejects, builds, baselines and partitions: a list each."""
+"""Drift, rejects, builds, baselines, partitions, feedback and certificates: a list each."""
 
 from __future__ import annotations
 
@@ -60,6 +60,24 @@ PARTITIONS = Listing(
 )  # fmt: skip
 
 
+FEEDBACK = Listing(
+    name="feedback",
+    source="v_feedback",
+    columns=("tenant", "id", "at", "kind", "value", "comment", "source", "bad", "received_at"),
+    key={"at": "time", "tenant": "text", "id": "text", "source": "text", "kind": "text"},
+    by_time=True,
+)
+
+CERTIFICATES = Listing(
+    name="certificates",
+    source="v_certificates",
+    columns=(
+        "id", "score", "promise", "level", "delta", "threshold", "labels", "bad", "flagged", "made_at", "void", "alert",
+    ),
+    key={"id": "integer"},
+)  # fmt: skip
+
+
 class DriftFilters(Timed):
     segment: Annotated[Text, Field(description="all, or label=value pairs as alerts name them")] | None = None
     signal: Text | None = None
@@ -71,6 +89,12 @@ class RejectFilters(Timed):
     topic: Text | None = None
     partition: Annotated[int, Field(ge=0, lt=2**31)] | None = None
     reason: Text | None = None
+
+
+class FeedbackFilters(Timed):
+    id: Annotated[Text, Field(description="of the trace")] | None = None
+    kind: Text | None = None
+    bad: bool | None = None
 
 
 class PartitionFilters(Paging):
@@ -101,5 +125,14 @@ def routes(reader: Reader) -> APIRouter:
     @router.get("/partitions", summary="How far each partition was read, with exact counts")
     def partitions(request: Request, asked: Annotated[PartitionFilters, Query()]) -> Response:
         return answer(reader, Asked(PARTITIONS, asked, equal({"topic": asked.topic})), request)
+
+    @router.get("/feedback", summary="What people said of answers, newest first")
+    def feedback(request: Request, asked: Annotated[FeedbackFilters, Query()]) -> Response:
+        chosen = {name: getattr(asked, name) for name in ("id", "kind", "bad")}
+        return answer(reader, Asked(FEEDBACK, asked, [*equal(chosen), *within("at", asked)]), request)
+
+    @router.get("/certificates", summary="Promises about thresholds, newest first; void while the score drifts")
+    def certificates(request: Request, asked: Annotated[Paging, Query()]) -> Response:
+        return answer(reader, Asked(CERTIFICATES, asked, []), request)
 
     return router

@@ -6,6 +6,7 @@ from monitor.wiring.parts import (
     clock,
     embedder,
     engine,
+    feedback_store,
     kafka,
     learner,
     outbox,
@@ -20,7 +21,7 @@ from monitor.wiring.parts import (
 from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run_role
 
 __all__ = [
-    "ROLES", "Stop", "acknowledge", "baseline_store", "clock", "embedder", "engine", "json_logs", "kafka", "learner",
-    "outbox", "prepare", "reader", "ready_for", "reject_store", "run_role", "scorer", "settings", "sink",
-    "test_message", "watch_store",
+    "ROLES", "Stop", "acknowledge", "baseline_store", "clock", "embedder", "engine", "feedback_store", "json_logs",
+    "kafka", "learner", "outbox", "prepare", "reader", "ready_for", "reject_store", "run_role", "scorer", "settings",
+    "sink", "test_message", "watch_store",
 ]  # fmt: skip

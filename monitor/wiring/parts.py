@@ -27,6 +27,7 @@ from monitor.settings import Settings, load_settings
 from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect
+from monitor.storage.feedback import PostgresFeedbackStore
 from monitor.storage.migrate import require
 from monitor.storage.outbox import PostgresOutbox
 from monitor.storage.reader import PostgresReader
@@ -172,6 +173,10 @@ def watch_store() -> PostgresWatchStore:
 
 def baseline_store() -> PostgresBaselineStore:
     return PostgresBaselineStore(engine(settings()))
+
+
+def feedback_store() -> PostgresFeedbackStore:
+    return PostgresFeedbackStore(engine(settings()))
 
 
 def reject_store() -> PostgresRejects:

@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -16,13 +17,15 @@ from types import FrameType
 import sqlalchemy as sa
 
 from monitor.errors import DriftwardenError
-from monitor.events import Started, Stopped
+from monitor.events import Away, Started, Stopped
 from monitor.ingestion import IngestWatch
 from monitor.judging import Judge, new_id, run_judge
+from monitor.kafka.config import KafkaConfig
 from monitor.outbox import notify
-from monitor.pipeline import consume
+from monitor.pipeline import consume, listen
 from monitor.settings import Settings
 from monitor.storage import partitions
+from monitor.storage.feedback import PostgresFeedbackStore, forget
 from monitor.storage.ingest import PostgresIngestStore
 from monitor.storage.migrate import migrate, require
 from monitor.storage.outbox import PostgresOutbox
@@ -34,6 +37,7 @@ from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settin
 # With an encoder a trace takes some ten milliseconds: fewer at once keep a batch, and so a redelivery, short.
 ENCODED_BATCH = 200
 MAINTENANCE_S = 3600.0
+LISTEN_AGAIN_S = 60.0
 
 
 class Stop:
@@ -73,13 +77,34 @@ def run_consume(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     # A batch is a forest of small objects that all die together: looking for cycles among them is wasted work.
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+    listening = threading.Thread(target=run_listening, args=(config, database, stopped, telemetry), name="feedback")
     telemetry.emit(Started("consume", f"{config.topic} at {config.bootstrap_servers}"))
+    listening.start()
     try:
         consume(source, store, made, dead_letters, stopped, span=telemetry.batch)
     finally:
+        stopped.event.set()
+        listening.join()
         source.close()
         dead_letters.close()
     telemetry.emit(Stopped("consume"))
+
+
+def run_listening(config: KafkaConfig, database: sa.Engine, stopped: Stop, telemetry: Telemetry) -> None:
+    """Feedback is read beside the traces: it is little, and a topic that is not there yet stops nothing."""
+    from monitor.kafka.source import KafkaSource
+
+    own = replace(
+        config, topic=config.feedback_topic, feedback_topic=config.topic, group_id=f"{config.group_id}-feedback"
+    )
+    store = PostgresFeedbackStore(database)
+    while not stopped():
+        try:
+            with closing(KafkaSource(own, emit=telemetry.emit)) as source:
+                listen(source, store, clock=clock, emit=telemetry.emit, stopped=stopped)
+        except DriftwardenError as error:
+            telemetry.emit(Away(f"topic {config.feedback_topic}", str(error), LISTEN_AGAIN_S))
+            stopped.wait(LISTEN_AGAIN_S)
 
 
 def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
@@ -119,7 +144,9 @@ class Maintenance:
         now = clock()
         if self.done_at is None or (now - self.done_at).total_seconds() > MAINTENANCE_S:
             partitions.ensure(self.database, now)
-            partitions.drop_before(self.database, now - timedelta(days=self.retention_days))
+            kept_from = now - timedelta(days=self.retention_days)
+            partitions.drop_before(self.database, kept_from)
+            forget(self.database, kept_from)
             self.done_at = now
 
 
@@ -145,6 +172,7 @@ def readiness(database: sa.Engine) -> Mapping[str, str | None]:
 
 
 def run_serve(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    from monitor.web import feedback
     from monitor.web.app import api
     from monitor.web.metrics import database_metrics
     from monitor.web.server import serve
@@ -159,6 +187,7 @@ def run_serve(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         ingest=LazyIntake(found, database, telemetry.emit) if found.web.ingest else None,
         metrics=lambda: telemetry.exposition(database_metrics(reader, clock(), pace=found.drift.pace())),
         token=found.web.token,
+        feedback=feedback.routes(PostgresFeedbackStore(database), clock) if found.web.ingest else None,
     )
     serve(
         app,

@@ -44,7 +44,21 @@ def test_help_names_every_command_and_imports_none_of_them(driftwarden: Run) -> 
 
 
 @pytest.mark.parametrize(
-    "command", ["import", "query", "reference", "replay", "rejects", "webhook", "models", "dev", "demo"]
+    "command",
+    [
+        "import",
+        "query",
+        "reference",
+        "replay",
+        "feedback",
+        "calibrate",
+        "certify",
+        "rejects",
+        "webhook",
+        "models",
+        "dev",
+        "demo",
+    ],
 )
 def test_every_command_answers_help(driftwarden: Run, command: str) -> None:
     shown = driftwarden(command, "--help")

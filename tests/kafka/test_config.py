@@ -15,6 +15,7 @@ from monitor.kafka import KafkaConfig
         ({"bootstrap_servers": "broker:9092,other:70000"}, "got 'broker:9092,other:70000'"),
         ({"topic": "llm traces"}, "topic: expected 1 to 249 of the characters a-z A-Z 0-9 . _ -, got 'llm traces'"),
         ({"dead_letter_topic": "llm.traces.v1"}, "dead_letter_topic: expected another topic"),
+        ({"feedback_topic": "llm.traces.v1"}, "feedback_topic: expected another topic"),
         ({"group_id": ""}, "group_id: expected at least 1 character, got ''"),
         ({"start": "middle"}, "start: expected one of earliest, latest, got 'middle'"),
         ({"max_poll_records": 0}, "max_poll_records: expected 1 to 100,000, got 0"),

@@ -21,12 +21,14 @@ def limit(config: KafkaConfig, topic: str) -> str:
 
 def test_missing_topics_are_made_once(kafka: Broker) -> None:
     name = f"traces.{uuid4().hex}"
-    config = KafkaConfig(kafka.bootstrap, topic=name, dead_letter_topic=f"{name}.dlq")
+    config = KafkaConfig(
+        kafka.bootstrap, topic=name, dead_letter_topic=f"{name}.dlq", feedback_topic=f"{name}.feedback"
+    )
 
     first = topics.ensure(config, partitions=3)
     second = topics.ensure(config, partitions=5)
 
-    assert (first, second) == ((name, f"{name}.dlq"), ())
+    assert (first, second) == ((name, f"{name}.dlq", f"{name}.feedback"), ())
     assert topics.partition_count(config) == 3
     assert limit(config, name) == "8388608"
     assert limit(config, f"{name}.dlq") == "9437184"

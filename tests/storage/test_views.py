@@ -26,13 +26,17 @@ COLUMNS = {
     " labels causes",
     "v_baselines": "version source space traces since until judged_from sha256 created_at in_force segments",
     "v_builds": "build first_seen last_seen traces model prompt_template",
+    "v_calibrations": "score kind labels slope intercept knot_scores knot_shares error_before error brier fitted_at",
+    "v_certificates": "id score promise level delta threshold labels bad flagged made_at void alert",
     "v_deliveries": "message alert fingerprint endpoint status attempts next_attempt_at last_attempt_at last_status"
     " last_error created_at",
     "v_drift": "pane segment signal n effect_kind effect reference_value current_value log_e log_threshold evidence"
     " drifted onset shares baseline",
+    "v_feedback": "tenant id at kind value comment source bad received_at",
+    "v_labels": "tenant id bad kind source at",
     "v_partitions": "topic partition next end lag event_time data_at resumed_at seen_at traces repeats rejects",
     "v_rejects": "id received_at topic partition offset reason message bytes forwarded_at replayed_at",
-    "v_scores": "time tenant id build score value status reason spans",
+    "v_scores": "time tenant id build score value status reason spans calibrated",
     "v_traces": "time tenant id build model prompt_template environment user_id session_id prompt response"
     " finish_reason status prompt_tokens response_tokens latency_s trace_id span_id received_at topic partition offset"
     " record",

@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import Engine, text
 from starlette.testclient import TestClient
 
+from monitor.ports import FeedbackStore
+from monitor.web import feedback
 from monitor.web.app import api
 
 START = datetime(2026, 5, 1, tzinfo=UTC)
@@ -150,11 +152,13 @@ class Parts:
     ingest: Any = None
     metrics: Callable[[], bytes] = field(default=lambda: b"driftwarden_store_up 1\n")
     token: str | None = None
+    feedback: FeedbackStore | None = None
 
 
 def open_client(reader: Any, parts: Parts | None = None) -> TestClient:
     parts = parts or Parts()
-    app = api(reader, ready=parts.ready, ingest=parts.ingest, metrics=parts.metrics, token=parts.token)
+    taking = feedback.routes(parts.feedback, lambda: START) if parts.feedback else None
+    app = api(reader, ready=parts.ready, ingest=parts.ingest, metrics=parts.metrics, token=parts.token, feedback=taking)
     return TestClient(app, raise_server_exceptions=False)
 
 
