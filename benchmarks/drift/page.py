@@ -56,7 +56,7 @@ def distinct(rows: Sequence[Row], key: str) -> list[Any]:
 def _arl(rows: Sequence[Row]) -> list[str]:
     """Achieved over target, pooled, and the range over references at the lowest target."""
     asked = distinct(rows, "target")
-    head = ["reference", "traffic", *(f"ARL {target:g}" for target in asked), f"median [10-90 %] at {asked[0]:g}"]
+    head = ["reference", "traffic", *(f"ARL {target:,.0f}" for target in asked), f"median [10-90 %] at {asked[0]:g}"]
     body = []
     for law in distinct(rows, "law"):
         for traffic in distinct(rows, "traffic"):
@@ -64,20 +64,17 @@ def _arl(rows: Sequence[Row]) -> list[str]:
             low, middle, high = mine[0]["quantiles"]
             limit = mine[0]["panes"] / mine[0]["target"]
             spread = f"{written(middle, limit)} [{written(low, limit)}, {written(high, limit)}]"
-            body.append([law, traffic, *(_ratio(row) for row in mine), spread])
+            ratios = {row["target"]: written(row["ratio"], row["interval"][0]) for row in mine}
+            body.append([law, traffic, *(ratios.get(target, "") for target in asked), spread])
     first = rows[0]
     return [
-        f"Achieved over target ARL, over {first['references']} references of each kind, each with"
-        f" {min(row['panes'] for row in rows):,} to {max(row['panes'] for row in rows):,} panes: panes over alarms, all"
-        " references together, and the quantiles over references. With no alarm at all the figure is the lower end of"
-        " the 95 % interval.",
+        f"Achieved over target ARL, over {first['references']} references of each kind, with"
+        f" {min(row['panes'] for row in rows):,} to {max(row['panes'] for row in rows):,} null panes of each: panes"
+        " over alarms, all references together, and the quantiles over references. With no alarm at all the figure is"
+        " the lower end of the 95 % interval.",
         "",
         *table(head, body),
     ]
-
-
-def _ratio(row: Row) -> str:
-    return written(row["ratio"], row["interval"][0])
 
 
 def _delay(rows: Sequence[Row]) -> list[str]:

@@ -124,7 +124,7 @@ def measure(laws: Sequence[Law], plan: Plan, report: Report, interpreter: Path |
 
 def _counts(law: Law, plan: Plan) -> int:
     """Null windows of one reference."""
-    return 3 if plan.quick else 20 if law.kind == "vector" else 200
+    return 3 if plan.quick else 10 if law.kind == "vector" else 200
 
 
 def _ask_windows(jobs: Jobs, law: Law, plan: Plan, number: int) -> list[Row]:

@@ -34,7 +34,8 @@ def _arl(rows: Sequence[Row]) -> Any:
     """Achieved over target by law and traffic, with 95 % intervals, at the highest target; the aim is shaded."""
     from matplotlib.figure import Figure
 
-    target = max(row["target"] for row in rows)
+    # The highest target that every law has.
+    target = max(row["target"] for row in rows if row["law"] == rows[-1]["law"])
     mine = [row for row in rows if row["target"] == target]
     laws, traffics = (list(dict.fromkeys(row[key] for row in mine)) for key in ("law", "traffic"))
     figure = Figure(figsize=(7.5, 0.5 * len(laws) + 1.2))
