@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,6 @@ from detectors.score import Score, abstained, insufficient, ok
 
 # A score of 0 or 1 is no proof.
 _EDGE = 0.01
-# Labels must outweigh this much belief that all members deserve their weight.
-_BELIEF = 4.0
-_STEPS = 50
 _DECLINES = abstained("the answer only declines")
 
 
@@ -32,7 +29,6 @@ class Member:
     slope: float
     shift: float
     instead_of: str | None = None
-    weight: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +55,7 @@ POOL = Pool(
 
 
 def risk(scores: Mapping[str, Sequence[Score]], pool: Pool) -> list[Score]:
-    """σ(log-odds of the prior + Σ w e / √k) over the evidence e of the k members that a trace has.
+    """σ(log-odds of the prior + Σ e / √k) over the evidence e of the k members that a trace has.
 
     Between the sum, right if they told apart from each other, and the mean, right if they all told the same. A trace
     without any member has no risk, one that only declines is ``abstained``; what was missing stands in the members.
@@ -71,7 +67,7 @@ def risk(scores: Mapping[str, Sequence[Score]], pool: Pool) -> list[Score]:
     [0.2, 0.861, None]
     """
     evidence = gathered({name: values(found) for name, found in scores.items()}, pool)
-    total, present = pooled(evidence, pool)
+    total, present = pooled(evidence)
     found = expit(logit(pool.prior) + total).tolist()
     own = [scores[member.score] for member in pool.members if member.score in scores]
     missing = insufficient(f"none of {', '.join(member.score for member in pool.members)}")
@@ -83,37 +79,6 @@ def risk(scores: Mapping[str, Sequence[Score]], pool: Pool) -> list[Score]:
         ok(value) if known else without(place)
         for place, (value, known) in enumerate(zip(found, present.tolist(), strict=True))
     ]
-
-
-def learn(columns: Mapping[str, Array], bad: NDArray[np.bool_], pool: Pool = POOL) -> Pool:
-    """The pool with the prior and the weights that labels speak for; a ridge keeps weights near 1 while they are few.
-
-    Args:
-        columns: values of scores ``(n,)``, NaN where a trace has none.
-        bad: labels ``(n,)``.
-    """
-    evidence = gathered(columns, pool)
-    _, present = pooled(evidence, pool)
-    evidence, labels = evidence[:, present], bad[present].astype(np.float64)
-    if not len(labels):
-        return pool
-    count = np.maximum(np.isfinite(evidence).sum(axis=0), 1)
-    inputs = np.vstack([np.nan_to_num(evidence) / np.sqrt(count), np.ones(len(labels))])
-    weights = np.append(np.ones(len(evidence)), logit(pool.prior))
-    start, belief = weights.copy(), np.append(np.full(len(evidence), _BELIEF), 1.0)
-    for _ in range(_STEPS):
-        found = expit(weights @ inputs)
-        gradient = inputs @ (found - labels) + belief * (weights - start)
-        step = np.linalg.solve((inputs * (found * (1 - found))) @ inputs.T + np.diag(belief), gradient)
-        weights = weights - step / max(1.0, float(np.abs(step).max()))
-        if np.abs(step).max() < 1e-9:
-            break
-    # A member that speaks against what it measures is silenced, not turned around.
-    members = [
-        replace(member, weight=float(max(weight, 0.0)))
-        for member, weight in zip(pool.members, weights[:-1], strict=True)
-    ]
-    return Pool(float(expit(weights[-1])), tuple(members))
 
 
 def gathered(columns: Mapping[str, Array], pool: Pool) -> Array:
@@ -130,13 +95,13 @@ def gathered(columns: Mapping[str, Array], pool: Pool) -> Array:
     return found
 
 
-def pooled(evidence: Array, pool: Pool) -> tuple[Array, NDArray[np.bool_]]:
-    """Σ w e / √k per trace ``(n,)``, and where there is any evidence."""
+def pooled(evidence: Array) -> tuple[Array, NDArray[np.bool_]]:
+    """Σ e / √k per trace ``(n,)``, and where there is any evidence."""
     known = np.isfinite(evidence)
     count = known.sum(axis=0)
     total = np.zeros(evidence.shape[1])
-    for member, row, has in zip(pool.members, evidence, known, strict=True):
-        total += np.where(has, member.weight * row, 0.0)
+    for row, has in zip(evidence, known, strict=True):
+        total += np.where(has, row, 0.0)
     return total / np.sqrt(np.maximum(count, 1)), count > 0
 
 

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit, logit
 
-from detectors.risk import POOL, Member, Pool, gathered, learn, pooled, risk
+from detectors.risk import POOL, Member, Pool, risk
 from detectors.score import Score, abstained, insufficient, ok
 
 NONE = insufficient("nothing to read")
@@ -53,39 +53,3 @@ def test_an_answer_that_only_declines_has_no_risk() -> None:
     declining, lacking = risk({"grounding": [abstained("the answer only declines"), NONE]}, POOL)
     assert (declining.status, lacking.status) == ("abstained", "insufficient_input")
     assert lacking.reason == f"none of {', '.join(NAMES)}"
-
-
-def told(random: np.random.Generator, count: int, *, tells: str) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Two scores, of which one goes with the label and the other does not; half of either is missing."""
-    bad = random.uniform(size=count) < 0.3
-    good = random.normal(size=count)
-    made = {tells: expit(good + 2.0 * bad - 1.0), "uncertainty.peak": expit(random.normal(size=count))}
-    return {name: np.where(random.uniform(size=count) < 0.5, value, np.nan) for name, value in made.items()}, bad
-
-
-def test_labels_raise_the_weight_of_what_tells_and_lower_that_of_what_does_not() -> None:
-    found = learn(*told(np.random.default_rng(0), 4000, tells="consistency.agreement"))
-    weights = {member.score: member.weight for member in found.members}
-    assert weights["consistency.agreement"] > 1.5
-    assert weights["uncertainty.peak"] < 0.3
-    assert weights["grounding"] == 1.0  # nothing was seen of it
-    assert found.prior != POOL.prior
-
-
-def test_a_few_labels_hardly_move_the_weights() -> None:
-    found = learn(*told(np.random.default_rng(1), 6, tells="consistency.agreement"))
-    assert all(abs(member.weight - 1.0) < 0.5 for member in found.members)
-    assert learn({"grounding": np.array([np.nan])}, np.array([True])) == POOL
-
-
-def test_what_was_learned_beats_what_was_believed_on_new_traces() -> None:
-    random = np.random.default_rng(2)
-    learned = learn(*told(random, 1000, tells="consistency.agreement"))
-    values, bad = told(random, 4000, tells="consistency.agreement")
-
-    def loss(pool: Pool) -> float:
-        total, known = pooled(gathered(values, pool), pool)
-        odds = logit(pool.prior) + total[known]
-        return float((np.logaddexp(0, odds) - bad[known] * odds).mean())
-
-    assert loss(learned) < loss(POOL) - 0.02
