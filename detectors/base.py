@@ -54,6 +54,26 @@ def summarise(features: Features | Array) -> Sum:
     return Sum(float(len(features)), features.sum(axis=0, dtype=np.float64))
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """A stretch of a map's turned features that is tested by itself, as quadratic forms of its mean shift.
+
+    Attributes:
+        name: what people call it.
+        start: its first turned feature.
+        stop: the one after its last.
+        ridges: a form each: None weighs all axes alike (the distance of the means), ρ divides each axis by its variance
+            plus ρ times the leading ones (Hotelling's statistic with a ridge).
+        weight: share of the map's false alarms that the view may cause.
+    """
+
+    name: str
+    start: int
+    stop: int
+    ridges: tuple[float | None, ...]
+    weight: float
+
+
 class FeatureMap(Protocol):
     """Maps a column of ``n`` values to ``(n, size)`` bounded features, row by row.
 
@@ -72,10 +92,7 @@ class FeatureMap(Protocol):
 
     @property
     def bound(self) -> float:
-        """No value has tested features longer than this (Euclidean norm).
-
-        Hence ``⟨g, φ(x) − μ⟩ ≤ bound − ⟨g, μ⟩`` for a unit vector g.
-        """
+        """No value has tested features longer than this (Euclidean norm)."""
         ...
 
     @property
@@ -85,4 +102,26 @@ class FeatureMap(Protocol):
 
     def apply(self, column: Any) -> Features:
         """The features ``(n, size)`` of the column."""
+        ...
+
+
+class WatchedMap(FeatureMap, Protocol):
+    """A feature map whose means are watched over time, view by view."""
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """What is tested, over the turned features."""
+        ...
+
+    @property
+    def unseen(self) -> Features:
+        """Features ``(q, size)`` of values that any reference may have missed; each counts as seen once."""
+        ...
+
+    def turn(self, features: Array) -> Array:
+        """Tested features ``(…, tested)``, or sums of them, in the axes of the views: an orthogonal map."""
+        ...
+
+    def turn_back(self, turned: Array) -> Array:
+        """The inverse of ``turn``."""
         ...

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Features
+from detectors.base import Array, Features, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,30 @@ class CategoryMap:
         return 1.0
 
     @property
+    def views(self) -> tuple[View, ...]:
+        """All shares together."""
+        return (View("shares", 0, self.size, (1.0, 0.1), 1.0),)
+
+    @property
     def missing(self) -> Features:
         """One in the last place."""
         row: Features = np.zeros(self.size, dtype=np.float32)
         row[-1] = 1.0
         return row
+
+    @property
+    def unseen(self) -> Features:
+        """Other and missing."""
+        rows: Features = np.eye(self.size, dtype=np.float32)[-2:]
+        return rows
+
+    def turn(self, features: Array) -> Array:
+        """As they are."""
+        return features
+
+    def turn_back(self, turned: Array) -> Array:
+        """As they are."""
+        return turned
 
     def apply(self, column: Sequence[str | None]) -> Features:
         """Features ``(n, size)`` of ``n`` labels; None is missing."""

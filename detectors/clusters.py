@@ -50,11 +50,8 @@ def fit_clusters(x: NDArray[np.floating], *, clusters: int = 64, seed: int) -> C
     With few rows there are fewer clusters, so that each has about ten.
     """
     rows = np.asarray(x, dtype=np.float32)
-    random = np.random.default_rng(seed)
-    centroids = _starts(rows, max(min(clusters, len(rows) // _ROWS_PER_CLUSTER), 1), random)
-    for _ in range(_ROUNDS):
-        cluster, _ = nearest(rows, centroids)
-        centroids = _middles(rows, cluster, centroids)
+    wanted = max(min(clusters, len(rows) // _ROWS_PER_CLUSTER), 1)
+    centroids = kmeans(rows, wanted, np.random.default_rng(seed))
     cluster, distance = nearest(rows, centroids)
     counts = np.bincount(cluster, minlength=len(centroids))
     total = np.bincount(cluster, weights=distance, minlength=len(centroids))
@@ -62,6 +59,15 @@ def fit_clusters(x: NDArray[np.floating], *, clusters: int = 64, seed: int) -> C
     drawn = _ROWS_PER_CLUSTER
     radii = np.maximum((total + drawn * float(distance.mean())) / (counts + drawn), 1e-12).astype(np.float32)
     return Clusters(centroids, radii)
+
+
+def kmeans(rows: Features, count: int, random: np.random.Generator) -> Features:
+    """At most ``count`` centroids of ``rows (n, d)``; fewer where fewer rows differ."""
+    centroids = _starts(rows, count, random)
+    for _ in range(_ROUNDS):
+        cluster, _ = nearest(rows, centroids)
+        centroids = _middles(rows, cluster, centroids)
+    return centroids
 
 
 def _starts(rows: Features, count: int, random: np.random.Generator) -> Features:

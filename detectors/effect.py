@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from detectors.base import Array, FeatureMap, Sum
+from detectors.base import Array, Sum, WatchedMap
 from detectors.category import CategoryMap
 from detectors.reference import Reference
 from detectors.scalar import ScalarMap
@@ -59,15 +59,18 @@ def total_variation(reference: Array, now: Array) -> float:
     return 0.5 * float(np.abs(now / now.sum() - reference / reference.sum()).sum())
 
 
-def mmd2(reference: Reference, pane: Sum) -> float:
-    """Squared distance of the tested means, less what the noise of both explains: unbiased, so it can be negative."""
-    tested = reference.tested
-    shift = pane.mean[:tested] - reference.mean[:tested]
-    noise = float(reference.variances.sum()) * reference.over_dispersion * (1.0 / pane.n + 1.0 / reference.n)
+def mmd2(feature_map: WatchedMap, reference: Reference, pane: Sum) -> float:
+    """Squared distance of the mean vectors, less what the noise of both explains: unbiased, so it can be negative.
+
+    This is the squared maximum mean discrepancy of the linear kernel.
+    """
+    own = slice(feature_map.views[0].start, feature_map.views[0].stop)
+    shift = pane.mean[own] - reference.mean[own]
+    noise = float(reference.variances[own].sum()) * reference.over_dispersion * (1.0 / pane.n + 1.0 / reference.n)
     return float(shift @ shift) - noise
 
 
-def effect(feature_map: FeatureMap, reference: Reference, pane: Sum) -> Effect:
+def effect(feature_map: WatchedMap, reference: Reference, pane: Sum) -> Effect:
     """The size of the change from the reference to the pane (or any sum of panes)."""
     missing = feature_map.tested - 1
     missing_now = float(pane.mean[missing])
@@ -81,7 +84,7 @@ def effect(feature_map: FeatureMap, reference: Reference, pane: Sum) -> Effect:
         case CategoryMap():
             return Effect("total_variation", total_variation(before, now), None, None, None, gone, missing_now)
         case _:
-            return Effect("mmd2", mmd2(reference, pane), None, None, None, gone, missing_now)
+            return Effect("mmd2", mmd2(feature_map, reference, pane), None, None, None, gone, missing_now)
 
 
 def contributions(direction: Array, reference: Reference, parts: Mapping[str, Sum], total: Sum) -> dict[str, float]:
@@ -93,7 +96,7 @@ def contributions(direction: Array, reference: Reference, parts: Mapping[str, Su
     return {name: (float(direction @ part.total) - part.n * centre) / total.n for name, part in parts.items()}
 
 
-def _kind(feature_map: FeatureMap) -> str:
+def _kind(feature_map: WatchedMap) -> str:
     match feature_map:
         case ScalarMap():
             return "psi"

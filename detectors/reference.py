@@ -1,4 +1,4 @@
-"""What "no change" means for one segment and signal: a mean, its error, and the spread around it."""
+"""What "no change" means for one segment and signal: a mean, its error, and how chance moves sums around it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 
-from detectors.base import Array, FeatureMap, Features, Labels, Sum
+from detectors.base import Array, Features, Labels, WatchedMap
 from detectors.category import fit_category
+from detectors.dispersion import dispersion
+from detectors.forms import Cumulants, cumulants, form_weights
 from detectors.relation import fit_relation
 from detectors.scalar import fit_scalar
 from detectors.stack import Stack
@@ -17,34 +19,40 @@ from detectors.vector import fit_vector
 
 Kind = Literal["scalar", "category", "vector", "relation"]
 
-_ATOMS = 512
+# Memories: from one pane to about the reference's own length, each two to four times as long as the one before.
+_MEMORIES = 5
+_SHORTEST = 16.0  # traces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """The fitted baseline of one segment and signal. ``t`` is the number of tested features, ``t ≤ k``.
+    """The fitted baseline of one segment and signal: ``t`` turned features, ``r`` forms, ``h`` memories.
 
     Attributes:
         n: rows that the mean was taken over.
-        mean: ``(k,)``.
-        axes: principal axes of the tested features, one per column, ``(t, t)``.
-        variances: along the axes, ``(t,)``.
-        atoms: rows minus the mean, in the axes, that stand for the distribution, ``(r, t)``; exact where a map has few.
-        shares: how much of the distribution each atom carries, ``(r,)``, adding to one.
-        bound: no trace has tested features longer than this.
-        over_dispersion: variance of pane means over that of independent traces, at least 1.
-        smallest_effect: shifts below this many standard deviations along the tested direction are no drift.
+        mean: of all features, ``(k,)``.
+        variances: of one trace along the axes of the views, ``(t,)``.
+        cumulants: of the forms under no change.
+        half_lives: of the memories, in traces, ``(h,)``.
+        dispersion: variance of fading sums over that of independent traces, ``(h, t)``, at least one.
+        doubt: one plus the relative standard error of the variances, ``(t,)``, much where a value is rare.
+        smallest_effect: shifts below this many standard deviations along their direction are no drift.
+        offset: taken from the evidence, and
+        slope: its factor then, so that ``log A`` is reached about once in A panes without change.
+        achieved: mean panes to a false alarm over those aimed at, in a replay without change; NaN where none was made.
     """
 
     n: int
     mean: Array
-    axes: Features
     variances: Array
-    atoms: Features
-    shares: Array
-    bound: float
-    over_dispersion: float
+    cumulants: Cumulants
+    half_lives: Array
+    dispersion: Array
+    doubt: Array
     smallest_effect: float
+    offset: float = -1.25
+    slope: float = 1.0
+    achieved: float = float("nan")
 
     @property
     def tested(self) -> int:
@@ -52,21 +60,20 @@ class Reference:
         return len(self.variances)
 
     @property
-    def covariance(self) -> Array:
-        """Of the tested features, ``(t, t)``."""
-        axes = self.axes.astype(np.float64)
-        return (axes * self.variances) @ axes.T
+    def blocks(self) -> Array:
+        """Traces that hang together, for each memory ``(h,)``: the dispersion over all axes, by variance."""
+        found: Array = self.dispersion @ self.variances / max(float(self.variances.sum()), 1e-300)
+        return found
 
-    def shift(self, pane: Sum) -> Array:
-        """What the pane adds to the tested features beyond the reference mean, in the axes, ``(t,)``."""
-        beyond = pane.total[: self.tested] - pane.n * self.mean[: self.tested]
-        turned: Array = (beyond.astype(np.float32) @ self.axes).astype(np.float64)
-        return turned
+    @property
+    def over_dispersion(self) -> float:
+        """That of the middle memory: about one for independent traces."""
+        return float(self.blocks[len(self.blocks) // 2])
 
 
 def fit_reference(
     features: Features,
-    feature_map: FeatureMap,
+    feature_map: WatchedMap,
     *,
     panes: Labels | None = None,
     smallest_effect: float = 0.02,
@@ -76,47 +83,41 @@ def fit_reference(
     Args:
         features: rows of the reference, in any order.
         feature_map: the map that made them.
-        panes: pane of each row ``(m,)``, from which the over-dispersion is estimated; None takes rows as independent.
-        smallest_effect: in standard deviations along the tested direction.
+        panes: pane of each row ``(m,)``, in the order of time; None takes rows as independent.
+        smallest_effect: in standard deviations along the direction of a shift.
     """
     if len(features) < 2:
         raise ValueError(f"expected at least 2 rows of reference, got {len(features)}")
-    mean = features.mean(axis=0, dtype=np.float64)
-    centred = features[:, : feature_map.tested].astype(np.float64) - mean[: feature_map.tested]
-    variances, axes = np.linalg.eigh(centred.T @ centred / (len(features) - 1))
-    atoms, shares = _atoms(centred.astype(np.float32))
-    axes = axes.astype(np.float32)
+    tested, mean = feature_map.tested, features.mean(axis=0, dtype=np.float64)
+    rows = feature_map.turn(features[:, :tested] - mean[:tested])
+    # What the reference never saw would be infinitely surprising if it were taken for impossible.
+    seen = np.vstack([rows, feature_map.turn(feature_map.unseen[:, :tested] - mean[:tested])])
+    variances = (seen**2).sum(axis=0) / (len(seen) - 1)
+    half_lives = memories(len(rows), 1.0 if panes is None else len(rows) / max(len(np.unique(panes)), 1))
+    views = feature_map.views
+    together = np.ones((len(half_lives), rows.shape[1]))
+    if panes is not None:
+        together = dispersion(rows, panes, views=views, half_lives=half_lives, variances=variances)
+    fourth = np.maximum((seen**4).mean(axis=0) - variances**2, 0.0)
+    found = cumulants(seen, views, form_weights(views, variances), np.random.default_rng(len(rows)))
     return Reference(
         n=len(features),
         mean=mean,
-        axes=axes,
-        variances=np.maximum(variances, 0.0),
-        atoms=atoms @ axes,
-        shares=shares,
-        bound=feature_map.bound,
-        over_dispersion=1.0 if panes is None else over_dispersion(centred, panes),
+        variances=variances,
+        cumulants=found,
+        half_lives=half_lives,
+        dispersion=together,
+        doubt=1.0 + np.sqrt(fourth / len(seen)) / np.maximum(variances, 1e-300),
         smallest_effect=smallest_effect,
     )
 
 
-def over_dispersion(centred: Array, panes: Labels) -> float:
-    """Variance between pane means over the variance within, one when that could be chance; never below one.
-
-    The ratio is ``Σ_p n_p |m_p|² / (P − 1)`` over the trace of the covariance. Under independence it varies by
-    about ``sqrt(2 / (P − 1) / d)`` with d the effective number of dimensions, ``tr(Σ)² / tr(Σ²)``.
-    """
-    _, place = np.unique(panes, return_inverse=True)
-    counts = np.bincount(place)
-    covariance = centred.T @ centred / max(len(centred) - 1, 1)
-    total = float(np.trace(covariance))
-    if len(counts) < 8 or total <= 0:
-        return 1.0
-    sums = np.zeros((len(counts), centred.shape[1]))
-    np.add.at(sums, place, centred)
-    between = float(((sums**2).sum(axis=1) / counts).sum()) / (len(counts) - 1)
-    chance = np.sqrt(2.0 / (len(counts) - 1) * float((covariance**2).sum()) / total**2)
-    ratio = between / total
-    return ratio if ratio > 1.0 + 1.64 * chance else 1.0
+def memories(rows: int, pane: float) -> Array:
+    """Half-lives in traces, from a pane of ``pane`` traces to about ``rows``."""
+    shortest = max(_SHORTEST, pane)
+    ratio = np.clip((rows / shortest) ** (1.0 / (_MEMORIES - 1)), 2.0, 4.0)
+    found: Array = shortest * ratio ** np.arange(_MEMORIES)
+    return found
 
 
 def fit(
@@ -138,10 +139,10 @@ def fit_stack(
 ) -> tuple[Stack, dict[str, Labels]]:
     """A map per signal, and the rows that a reference of each may be centred on.
 
-    Rows that shaped a map look closer to it than new ones do: a category's rows are never "other", a prompt's answer
-    is predicted too well. So these maps are fitted on a random third of the panes and centred on the rest. A scalar's
-    cells and a Gaussian kernel's width cost nothing: given its order statistics, the mass of a cell is off by as much
-    as the share of an independent sample would be. These use every row for both.
+    Rows that shaped a map look closer to it than new ones do: a category's rows are never "other", a vector's clusters
+    lie where its rows happen to be, a prompt's answer is predicted too well. So maps are fitted on a random third of
+    the panes and centred on the rest. A scalar's cells cost nothing: given its order statistics, the mass of a cell is
+    off by as much as the share of an independent sample would be. It uses every row for both.
 
     Args:
         columns: one column of ``n`` values per signal of ``kinds``.
@@ -151,10 +152,10 @@ def fit_stack(
     """
     every = np.arange(len(columns[next(iter(kinds))]))
     third, rest = _split(every if panes is None else panes, np.random.default_rng(seed))
-    maps: dict[str, FeatureMap] = {}
+    maps: dict[str, WatchedMap] = {}
     centring: dict[str, Labels] = {}
     for name, kind in kinds.items():
-        alone = kind in ("scalar", "vector")
+        alone = kind == "scalar"
         maps[name] = fit_map(columns[name] if alone else take(columns[name], third), kind, seed=seed)
         centring[name] = every if alone else rest
     return Stack(maps), centring
@@ -184,7 +185,7 @@ def fit_references(
     }
 
 
-def fit_map(column: Any, kind: Kind, *, seed: int) -> FeatureMap:
+def fit_map(column: Any, kind: Kind, *, seed: int) -> WatchedMap:
     """The feature map of its kind, fitted on the column."""
     match kind:
         case "scalar":
@@ -212,14 +213,3 @@ def _split(panes: Labels, random: np.random.Generator) -> tuple[Labels, Labels]:
     names, place = np.unique(panes, return_inverse=True)
     chosen = random.permutation(len(names)) < max(len(names) // 3, 1)
     return np.flatnonzero(chosen[place]), np.flatnonzero(~chosen[place])
-
-
-def _atoms(centred: Features) -> tuple[Features, Array]:
-    """All distinct rows with their shares if there are few, else the first rows (in random order) with equal shares."""
-    distinct, counts = np.unique(centred[: 2 * _ATOMS], axis=0, return_counts=True)
-    if len(distinct) <= _ATOMS:
-        distinct, counts = np.unique(centred, axis=0, return_counts=True)
-    if len(distinct) <= _ATOMS:
-        return distinct, counts / counts.sum()
-    chosen = np.linspace(0, len(centred) - 1, _ATOMS).astype(np.int64)
-    return centred[chosen], np.full(_ATOMS, 1.0 / _ATOMS)

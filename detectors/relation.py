@@ -7,63 +7,87 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Features
-from detectors.vector import FourierMap, frequencies
+from detectors.base import Array, Features, View
+from detectors.vector import EmbeddingMap, fit_vector
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RelationMap:
-    """Fourier features of the ridge residual, in one product over the pair ``[prompt, response]``.
+    """Features of the residual r − pBV of a prompt p and its response r, each ``(d,)``.
 
-    The residual r − pR has frequencies W, so its phase is ``[p, r] @ [−RW; W]``: no residual is ever formed.
+    The prediction has low rank: it goes through the leading axes of the prompts.
 
     Attributes:
-        fourier: the features of the pair, with weights ``(2d, features / 2)``.
+        read: B, the prompt's axes, ``(d, m)``.
+        predict: V, the response that each of them predicts, ``(m, d)``.
+        residual: the map of what is left.
     """
 
-    fourier: FourierMap
+    read: Features
+    predict: Features
+    residual: EmbeddingMap
 
     @property
     def size(self) -> int:
-        """As its Fourier map."""
-        return self.fourier.size
+        """As the residual's map."""
+        return self.residual.size
 
     @property
     def tested(self) -> int:
-        """All of them."""
-        return self.fourier.tested
+        """As the residual's map."""
+        return self.residual.tested
 
     @property
     def bound(self) -> float:
-        """As its Fourier map."""
-        return self.fourier.bound
+        """As the residual's map."""
+        return self.residual.bound
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """As the residual's map."""
+        return self.residual.views
 
     @property
     def missing(self) -> Features:
-        """As its Fourier map."""
-        return self.fourier.missing
+        """As the residual's map."""
+        return self.residual.missing
+
+    @property
+    def unseen(self) -> Features:
+        """As the residual's map."""
+        return self.residual.unseen
+
+    def turn(self, features: Array) -> Array:
+        """As the residual's map."""
+        return self.residual.turn(features)
+
+    def turn_back(self, turned: Array) -> Array:
+        """As the residual's map."""
+        return self.residual.turn_back(turned)
 
     def apply(self, column: NDArray[np.floating]) -> Features:
         """Features ``(n, size)`` of ``n`` pairs ``(n, 2d)``; a pair with a NaN in either part is missing."""
-        return self.fourier.apply(column)
+        pairs = np.asarray(column, dtype=np.float32)
+        half = pairs.shape[1] // 2
+        return self.residual.apply(pairs[:, half:] - (pairs[:, :half] @ self.read) @ self.predict)
 
 
-def fit_relation(pairs: NDArray[np.floating], *, features: int = 512, ridge: float = 0.01, seed: int) -> RelationMap:
+def fit_relation(pairs: NDArray[np.floating], *, axes: int = 64, ridge: float = 0.01, seed: int) -> RelationMap:
     """Predict the second half of each row of ``pairs`` ``(n, 2d)`` from the first by ridge regression.
 
-    The penalty is ``ridge`` times the summed squares of the centred prompts.
+    The regression is on the leading principal axes of the prompts; the penalty is ``ridge`` times their summed squares.
     """
     rows = np.asarray(pairs, dtype=np.float64)
     rows = rows[np.isfinite(rows).all(axis=1)]
     half = pairs.shape[1] // 2
     prompt, response = rows[:, :half], rows[:, half:]
+    m = min(axes, half)
+    read, predict = np.zeros((half, m)), np.zeros((m, half))
     if len(rows) > 1:
         centred = prompt - prompt.mean(axis=0)
-        gram = centred.T @ centred
-        gram[np.diag_indices(half)] += max(ridge * np.trace(gram), 1e-9)
-        prediction = np.linalg.solve(gram, centred.T @ (response - response.mean(axis=0)))
-    else:
-        prediction = np.zeros((half, half))
-    weights = frequencies(response - prompt @ prediction, features=features, random=np.random.default_rng(seed))
-    stacked = np.concatenate([-prediction @ weights, weights]).astype(np.float32)
-    return RelationMap(FourierMap(stacked))
+        variances, turned = np.linalg.eigh(centred.T @ centred)
+        read, sizes = turned[:, ::-1][:, :m], variances[::-1][:m]
+        gram = sizes + max(ridge * float(variances.sum()), 1e-9)
+        predict = (read.T @ (centred.T @ (response - response.mean(axis=0)))) / gram[:, None]
+    left = response - (prompt @ read) @ predict
+    return RelationMap(read.astype(np.float32), predict.astype(np.float32), fit_vector(left, seed=seed))

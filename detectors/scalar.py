@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import ndtri
 
-from detectors.base import Array, Features, Labels
+from detectors.base import Array, Features, Labels, View
 
 _LEVEL_LIMIT = 50.0
 
@@ -54,18 +54,44 @@ class ScalarMap:
         return float(np.linalg.norm(self.table, axis=1).max())
 
     @property
+    def views(self) -> tuple[View, ...]:
+        """Level first, since most changes are shifts; then spread, shape, and values that are gone."""
+        bins = self.bins
+        return (
+            View("level", bins, bins + 1, (None,), 0.5),
+            View("spread", bins + 1, bins + 2, (None,), 0.15),
+            View("shape", 0, bins, (1.0,), 0.25),
+            View("missing", bins + 2, bins + 3, (None,), 0.1),
+        )
+
+    @property
     def missing(self) -> Features:
         """The last row of the table, without a level."""
         return np.append(self.table[-1], np.float32(0.0))
+
+    @property
+    def unseen(self) -> Features:
+        """The lowest, the highest and the missing value."""
+        return np.pad(self.table[[0, -2, -1]], ((0, 0), (0, 1)))
+
+    def cells(self, values: Array) -> Labels:
+        """The row of the table that each of ``n`` numbers has; NaN, which sorts after every edge, has the last."""
+        return np.searchsorted(self.edges, values, side="left") + np.isnan(values)
+
+    def turn(self, features: Array) -> Array:
+        """As they are."""
+        return features
+
+    def turn_back(self, turned: Array) -> Array:
+        """As they are."""
+        return turned
 
     def apply(self, column: Array) -> Features:
         """Features ``(n, size)`` of ``n`` numbers; NaN is missing."""
         values = np.asarray(column, dtype=np.float64)
         missing = np.isnan(values)
-        # NaN sorts after every edge, and the row after the last cell is that of the missing value.
-        cells = np.searchsorted(self.edges, values, side="left") + missing
         features = np.empty((len(values), self.size), dtype=np.float32)
-        features[:, :-1] = self.table[cells]
+        features[:, :-1] = self.table[self.cells(values)]
         level = np.clip((values - self.centre) / self.spread, -_LEVEL_LIMIT, _LEVEL_LIMIT)
         features[:, -1] = np.where(missing, 0.0, level)
         return features
@@ -87,12 +113,17 @@ def quantile_edges(sample: Array, cells: int) -> Array:
     return np.union1d(edges, np.nextafter(edges[times > 1], -np.inf))
 
 
-def fit_scalar(values: Array, *, bins: int = 32, cells: int = 256) -> ScalarMap:
-    """The map whose cells have equal mass in ``values`` ``(n,)``; NaN and infinities take no part."""
+def fit_scalar(values: Array, *, bins: int = 32, cells: int = 256, tails: tuple[float, ...] = ()) -> ScalarMap:
+    """The map whose cells have equal mass in ``values`` ``(n,)``; NaN and infinities take no part.
+
+    ``tails`` are further quantiles that bins end at.
+    """
     sample = np.sort(values[np.isfinite(values)])
     if not len(sample):
         sample = np.zeros(1)
     bin_edges = quantile_edges(sample, bins)
+    if tails:
+        bin_edges = np.union1d(bin_edges, np.quantile(sample, tails, method="inverted_cdf"))
     edges = np.union1d(quantile_edges(sample, cells), bin_edges)
     scores = _normal_scores(sample, edges, cells)
     # The bin of a cell is the bin of its upper edge; the last cell has none and lies in the last bin.

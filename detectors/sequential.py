@@ -1,277 +1,258 @@
-"""The sequential test: an e-CUSUM on pane sums, mean over bettors (e-detectors, Shin, Ramdas and Rinaldo, 2203.03532).
+"""The sequential test: fading sums of several memories, tested together pane after pane, by one calibrated evidence.
 
-A bettor remembers past panes with one half-life and weighs the reference's axes in one way. From these alone it takes a
-direction g and a bet λ, and a pane of n traces with mean shift ``z = ⟨g, mean φ − μ⟩`` multiplies its evidence by
+A memory of half-life h keeps ``S = Σ_i a_i (φ_i − μ)`` with weights a that fade as traces come. Without change the mean
+shift ``S / Σ a`` varies along each axis by one trace's variance times
 
-    E = exp(n λ (z − τ) − (n / o) K(o λ)),    K(λ) = log E_ref exp(λ ⟨g, φ − μ⟩),    M ← max(M, 1) · E.
+    c = o Σ a² / (Σ a)²  +  2 / n  +  δ² / d
 
-K is the reference's own cumulant (tighter than Bennett's bound, and exact for histograms), with one trace's worth of
-mass moved to the largest value any trace can have, since the reference may have missed it. ``(n / o) K(o λ)`` is the
-cumulant of n traces that come in blocks of o equal ones, which is how the over-dispersion o enters. τ is the tolerance
-along g: how far another stretch as long as the reference would be off there, and the smallest effect of interest.
+where o is the dispersion at that memory (and a standard error of the variance), n the reference's own traces (a drift
+differs from the reference by more than another stretch of its length would) and δ the smallest effect of interest,
+spread over d dimensions. Each form of each view of the shift so standardised gives a surprise ``−log p`` (``forms``),
+each surprise has a prior weight, and
+
+    evidence = log Σ weight / p   (a weighted harmonic mean of p-values, Wilson, PNAS 2019)
+
+is reached or passed by chance about once in exp(evidence) panes, whatever the reference: what is left of a difference
+is measured by replaying panes without change (``replay``) and set right by the reference's offset and slope. Rates of
+false alarms of several monitors add, whatever their dependence.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
-from detectors.base import Array, Features, Labels, Sum
+from detectors.base import Array, Features, Labels, WatchedMap
+from detectors.forms import Cumulants, dimensions, form_weights, priors, surprise
 from detectors.reference import Reference
 
-# Bettors are half-lives in traces × ridges. A direction is (Σ + ridge · s)⁻¹ S, where S is the shift remembered and
-# s = tr Σ² / tr Σ the size of the leading variances: a small ridge is Fisher's direction, a large one that of S.
-_HALF_LIVES = (16.0, 64.0, 256.0, 1024.0, 4096.0)
-_RIDGES = (1.0, 0.1)
-
-_PERIODS = 2.0  # a drift differs from the reference by more than another stretch of the same length would
-_QUANTILE = 2.0  # of that difference: one such stretch in forty is further off
-_STILL_AT = 20.0  # evidence from a new start that says that a drift goes on
+_PERIODS = 2.0
+_STILL_AT = 5.0  # evidence from a new start that says that a drift goes on: by chance once in 150 panes
 _PATIENCE = 3.0  # times the traces that the alarm took
 _LEAST_QUIET = 256.0  # traces
 _LEAST_QUIET_PANES = 4
+_AGES = 110  # up to 1.1^109 = 32,000 traces
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Recovery:
-    """A drift that has been reported, and how long nothing has confirmed it.
+class Bank:
+    """References of m monitors of one map, side by side; see ``Reference`` for the names."""
 
-    Attributes:
-        log_wealth: log M of each bettor since the drift was last confirmed, ``(b,)``.
-        quiet: traces since then.
-        quiet_panes: panes since then.
-        patience: traces without confirmation that end the drift.
-    """
+    map: WatchedMap
+    n: Array
+    mean: Array
+    weights: Array
+    priors: Array
+    cumulants: Cumulants
+    half_lives: Array
+    dispersion: Array
+    blocks: Array
+    tolerance: Array
+    offset: Array
+    slope: Array
 
-    log_wealth: Array
-    quiet: float
-    quiet_panes: int
-    patience: float
+    def __len__(self) -> int:
+        return len(self.n)
+
+    def take(self, rows: Labels) -> Bank:
+        """The monitors at ``rows``."""
+        kept = {
+            field.name: getattr(self, field.name)[rows]
+            for field in fields(self)
+            if field.name not in ("map", "priors", "cumulants")
+        }
+        parts = self.cumulants
+        chosen = Cumulants(parts.gaussian[rows], parts.few[rows], parts.fewer[rows])
+        return Bank(map=self.map, priors=self.priors, cumulants=chosen, **kept)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Monitor:
-    """What one sequential test remembers: sums and odds, nothing per trace. ``b`` bettors, ``h`` half-lives.
+class Memory:
+    """What m monitors remember: sums and counts, nothing per trace. h memories, t turned features.
 
     Attributes:
-        totals: shifts in the reference's axes, fading with each half-life, ``(h, t)``.
-        counts: traces in ``totals``, fading alike, ``(h,)``.
-        squares: sum of the squared weights of those traces, ``(h,)``.
-        log_wealth: log M of each bettor, ``(b,)``, the half-lives of one ridge side by side.
-        steps: panes since M of each bettor last left 1, ``(b,)``.
-        spans: traces in those panes, ``(b,)``.
-        recovery: the reported drift, None when there is none.
+        sums: faded shifts, ``(m, h, t)``.
+        counts: ``Σ a``, ``(m, h)``.
+        squares: ``Σ a²``, ``(m, h)``.
+        fourths: ``Σ a⁴``, ``(m, h)``.
+        steps: panes since the onset of a reported drift, ``(m,)``.
+        patience: of a reported drift, the traces without confirmation that end it; zero where none is, ``(m,)``.
+        quiet: traces since the drift was last confirmed, ``(m,)``.
+        quiet_panes: panes since then, ``(m,)``.
+        peak: the most evidence there was for the drift, ``(m,)``.
     """
 
-    totals: Features
+    sums: Features
     counts: Array
     squares: Array
-    log_wealth: Array
+    fourths: Array
     steps: Labels
-    spans: Array
-    recovery: Recovery | None
+    patience: Array
+    quiet: Array
+    quiet_panes: Labels
+    peak: Array
+
+    @property
+    def drifting(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        """Which monitors have a reported drift, ``(m,)``."""
+        found: np.ndarray[tuple[int], np.dtype[np.bool_]] = self.patience > 0
+        return found
+
+    def take(self, rows: Labels) -> Memory:
+        """The monitors at ``rows``."""
+        return Memory(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """What a monitor says after a pane.
+    """What m monitors say after a pane.
 
     Attributes:
-        log_e: log of the mean M over bettors; compare with ``log threshold``.
-        drifted: whether this signal is drifting now, from the alarm until it clears.
-        onset_steps: panes since M of the leading bettor last left 1: the drift began about there.
-        direction: unit vector of the leading bettor, ``(k,)``, zero where not tested.
-        effect: recent shift along it, less what noise explains.
-        tolerance: shifts below this are no drift.
-        spread: standard deviation of one trace along the direction.
+        log_e: the evidence; compare with ``log threshold``. While a drift is reported, the most there was for it.
+        drifted: whether the signal is drifting now, from the alarm until it clears.
+        onset_steps: of a reported drift, the panes that it has lasted; zero where there is none.
+        leader: form with the most to say, ``(m,)``.
+        gradient: along which the leading form grows, in turned features, a unit vector, ``(m, t)``.
     """
 
-    log_e: float
-    drifted: bool
-    onset_steps: int
-    direction: Array
-    effect: float
-    tolerance: float
-    spread: float
+    log_e: Array
+    drifted: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    onset_steps: Labels
+    leader: Labels
+    gradient: Array
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Aims:
-    """What each bettor expects of the next pane: all arrays are ``(b,)`` but ``directions (b, t)``."""
-
-    directions: Array
-    effects: Array
-    tolerances: Array
-    variances: Array
-
-
-def start(reference: Reference) -> Monitor:
-    """A monitor that has seen nothing."""
-    bettors = len(_HALF_LIVES) * len(_RIDGES)
-    return Monitor(
-        totals=np.zeros((len(_HALF_LIVES), reference.tested), dtype=np.float32),
-        counts=np.zeros(len(_HALF_LIVES)),
-        squares=np.zeros(len(_HALF_LIVES)),
-        log_wealth=np.zeros(bettors),
-        steps=np.zeros(bettors, dtype=np.int64),
-        spans=np.zeros(bettors),
-        recovery=None,
+def bank(feature_map: WatchedMap, references: Sequence[Reference]) -> Bank:
+    """The references of monitors of one map side by side."""
+    views = feature_map.views
+    tested = feature_map.tested
+    return Bank(
+        map=feature_map,
+        n=np.array([float(reference.n) for reference in references]),
+        mean=np.stack([feature_map.turn(reference.mean[:tested]) for reference in references]),
+        weights=np.stack([form_weights(views, reference.variances) for reference in references]),
+        priors=priors(views),
+        cumulants=Cumulants(
+            np.stack([reference.cumulants.gaussian for reference in references]),
+            np.stack([reference.cumulants.few for reference in references]),
+            np.stack([reference.cumulants.fewer for reference in references]),
+        ),
+        half_lives=np.stack([reference.half_lives for reference in references]),
+        dispersion=np.stack([reference.dispersion * reference.doubt for reference in references]),
+        blocks=np.stack([reference.blocks for reference in references]),
+        tolerance=np.stack(
+            [reference.smallest_effect**2 / dimensions(views, reference.variances) for reference in references]
+        ),
+        offset=np.array([reference.offset for reference in references]),
+        slope=np.array([reference.slope for reference in references]),
     )
 
 
-def advance(monitor: Monitor, reference: Reference, pane: Sum, *, threshold: float) -> tuple[Monitor, Evidence]:
-    """Fold one pane in. Pure: the bets come from earlier panes only; an empty pane changes nothing.
-
-    A drift is reported when the mean of M over bettors reaches ``threshold``. Then a second M starts from 1; each time
-    it reaches 20 the drift is confirmed and it starts anew. Without a confirmation in three times the traces that the
-    alarm took (at least 256 traces and 4 panes) the drift is over, and the monitor starts again. A drift that lasts
-    confirms itself in well under the traces that the alarm took, since 20 is far below any threshold.
-    """
-    aims = _aim(monitor, reference)
-    if pane.n <= 0:
-        return monitor, _evidence(monitor, reference, aims)
-    rates, costs = _bet(reference, aims)
-    shift = reference.shift(pane)
-    gains = rates * (aims.directions @ shift - pane.n * aims.tolerances) - pane.n * costs
-    # Far beyond the threshold more wealth says nothing more, and an overflow would.
-    log_wealth = np.minimum(np.maximum(monitor.log_wealth, 0.0) + gains, np.log(threshold) + 20.0)
-    fade = 0.5 ** (pane.n / np.array(_HALF_LIVES))
-    moved = Monitor(
-        totals=(fade[:, None] * monitor.totals + shift).astype(np.float32),
-        counts=fade * monitor.counts + pane.n,
-        squares=fade**2 * monitor.squares + pane.n,
-        log_wealth=log_wealth,
-        steps=np.where(log_wealth > 0, monitor.steps + 1, 0),
-        spans=np.where(log_wealth > 0, monitor.spans + pane.n, 0.0),
-        recovery=monitor.recovery,
-    )
-    if moved.recovery is not None:
-        moved = _recover(moved, moved.recovery, reference, gains, pane.n)
-        return moved, _evidence(moved, reference, _aim(moved, reference))
-    aims = _aim(moved, reference)
-    if _log_mean(log_wealth) >= np.log(threshold):
-        patience = max(_PATIENCE * float(moved.spans[_leader(moved, aims)]), _LEAST_QUIET)
-        moved = replace(moved, recovery=Recovery(np.zeros(len(gains)), 0.0, 0, patience))
-    return moved, _evidence(moved, reference, aims)
-
-
-def _aim(monitor: Monitor, reference: Reference) -> _Aims:
-    """Directions, expected shifts and tolerances from what the monitor remembers.
-
-    Two stretches of n traces differ by e with covariance 2Σ / n, and a direction chosen by looking at the shift S
-    leans towards e. With H the weights of the axes, g = HS / |HS| and r = n / 2, and no drift, ``⟨g, e⟩`` given S has
-
-        mean ⟨g, S⟩ m / (m + r) ≈ tr(HΣ) / (r |HS|)   and   variance gᵀΣg / (m + r)
-
-    where m is how many traces the memory is worth. The second form of the mean excuses no large shift; its own
-    variance is ``2 tr((HΣ)²) / (r |HS|)²``. To both comes Bernstein's ``b / r`` for what the reference never saw.
-    """
-    variances = reference.variances
-    rows = reference.n / (_PERIODS * reference.over_dispersion)
-    size = max(float((variances**2).sum() / max(variances.sum(), 1e-300)), 1e-4 * reference.bound**2)
-    weights = np.stack([size / (variances + ridge * size) for ridge in _RIDGES])
-    traces = (weights * variances).sum(axis=1)
-    deviations = np.sqrt(2.0 * ((weights * variances) ** 2).sum(axis=1))
-    shifts = monitor.totals / np.maximum(monitor.counts, 1e-9)[:, None]
-    worth = np.maximum(monitor.counts**2 / np.maximum(monitor.squares, 1e-9), 1.0) / reference.over_dispersion
-
-    aimed = weights[:, None, :] * shifts  # (ridges, h, t)
-    lengths = np.maximum(np.linalg.norm(aimed, axis=2), 1e-12)
-    directions = (aimed / lengths[:, :, None]).reshape(-1, len(variances))
-    along = directions**2 @ variances
-    seen = (aimed * shifts).sum(axis=2) / lengths
-    noise = traces[:, None] / worth / lengths
-    leaning = traces[:, None] / rows / lengths
-    lean_error = deviations[:, None] / rows / lengths
-    chance = _QUANTILE * np.sqrt(lean_error.ravel() ** 2 + along / np.tile(worth + rows, len(_RIDGES)))
-    unseen = _QUANTILE**2 / 6.0 * reference.bound / rows
-    tolerances = leaning.ravel() + chance + unseen + reference.smallest_effect * np.sqrt(along)
-    return _Aims(directions, (seen - noise).ravel(), tolerances, along)
-
-
-def _bet(reference: Reference, aims: _Aims) -> tuple[Array, Array]:
-    """The bets that grow fastest if the shifts are as expected, and their costs per trace; zero where none is due.
-
-    Starts from Bennett's closed form, which is too small, and keeps the Newton steps that improve on it.
-    """
-    rates, costs = np.zeros(len(aims.effects)), np.zeros(len(aims.effects))
-    due = aims.effects > aims.tolerances
-    if not due.any():
-        return rates, costs
-    block = reference.over_dispersion
-    margins, variances = (aims.effects - aims.tolerances)[due], np.maximum(aims.variances[due], 1e-12)
-    values, shares = _distribution(reference, aims.directions[due], variances)
-
-    def moments(rate: Array) -> tuple[Array, Array, Array]:
-        """Cumulant of a block at the rate, and its first two derivatives."""
-        weights = shares * np.exp(np.minimum(rate * block * values, 100.0))
-        total = weights.sum(axis=0)
-        slope = (weights * values).sum(axis=0) / total
-        return np.log(total) / block, slope, block * ((weights * values**2).sum(axis=0) / total - slope**2)
-
-    best = np.log1p(values[-1] * margins / (variances + shares[-1] * values[-1] ** 2)) / (block * values[-1])
-    cost, slope, curve = moments(best)
-    for _ in range(2):
-        rate = np.clip(best + (margins - slope) / np.maximum(curve, 1e-12), 0.0, 4.0 * best)
-        step = moments(rate)
-        better = rate * margins - step[0] > best * margins - cost
-        best, cost = np.where(better, rate, best), np.where(better, step[0], cost)
-        slope, curve = np.where(better, step[1], slope), np.where(better, step[2], curve)
-    rates[due], costs[due] = best, cost
-    return rates, costs
-
-
-def _distribution(reference: Reference, directions: Array, variances: Array) -> tuple[Array, Array]:
-    """Shifts of the atoms along each direction ``(r + 1, b)``, with the known mean and variance, and their shares.
-
-    The last is the largest shift that any trace can have, with the share of one trace.
-    """
-    atoms = (reference.atoms @ directions.T.astype(np.float32)).astype(np.float64)
-    atoms -= reference.shares @ atoms
-    atoms *= np.sqrt(variances / np.maximum(reference.shares @ atoms**2, 1e-12))
-    centre = (reference.mean[: reference.tested].astype(np.float32) @ reference.axes).astype(np.float64)
-    largest = np.maximum(reference.bound - directions @ centre, atoms.max(axis=0))
-    unseen = 1.0 / (reference.n + 1.0)
-    return np.vstack([atoms, largest]), np.append(reference.shares * (1.0 - unseen), unseen)[:, None]
-
-
-def _recover(monitor: Monitor, recovery: Recovery, reference: Reference, gains: Array, n: float) -> Monitor:
-    """Confirm a reported drift, wait, or start again once nothing has confirmed it for long."""
-    log_wealth = np.maximum(recovery.log_wealth, 0.0) + gains
-    if _log_mean(log_wealth) >= np.log(_STILL_AT):
-        confirmed = replace(recovery, log_wealth=np.zeros(len(gains)), quiet=0.0, quiet_panes=0)
-        return replace(monitor, recovery=confirmed)
-    quiet, quiet_panes = recovery.quiet + n, recovery.quiet_panes + 1
-    if quiet >= recovery.patience and quiet_panes >= _LEAST_QUIET_PANES:
-        return start(reference)
-    waiting = replace(recovery, log_wealth=log_wealth, quiet=quiet, quiet_panes=quiet_panes)
-    return replace(monitor, recovery=waiting)
-
-
-def _evidence(monitor: Monitor, reference: Reference, aims: _Aims) -> Evidence:
-    """What the monitor says now."""
-    leader = _leader(monitor, aims)
-    direction = np.zeros(len(reference.mean))
-    direction[: reference.tested] = reference.axes @ aims.directions[leader]
-    return Evidence(
-        log_e=_log_mean(monitor.log_wealth),
-        drifted=monitor.recovery is not None,
-        onset_steps=int(monitor.steps[leader]),
-        direction=direction,
-        effect=float(aims.effects[leader]),
-        tolerance=float(aims.tolerances[leader]),
-        spread=float(np.sqrt(aims.variances[leader])),
+def start(monitors: Bank) -> Memory:
+    """Monitors that have seen nothing."""
+    m, h, t = monitors.dispersion.shape
+    return Memory(
+        sums=np.zeros((m, h, t), dtype=np.float32),
+        counts=np.zeros((m, h)),
+        squares=np.zeros((m, h)),
+        fourths=np.zeros((m, h)),
+        steps=np.zeros(m, dtype=np.int64),
+        patience=np.zeros(m),
+        quiet=np.zeros(m),
+        quiet_panes=np.zeros(m, dtype=np.int64),
+        peak=np.zeros(m),
     )
 
 
-def _leader(monitor: Monitor, aims: _Aims) -> int:
-    """Of the bettors with about the most evidence, the one that sees the clearest shift."""
-    clearness = (aims.effects - aims.tolerances) / np.sqrt(np.maximum(aims.variances, 1e-12))
-    leading = monitor.log_wealth > monitor.log_wealth.max() - 3.0
-    return int(np.argmax(np.where(leading, clearness, -np.inf)))
+def advance(monitors: Bank, memory: Memory, totals: Array, n: Array, *, thresholds: Array) -> tuple[Memory, Evidence]:
+    """Fold a pane of each monitor in: ``n (m,)`` traces, all positive, whose tested features add to ``totals (m, k)``.
+
+    A drift is reported when the evidence reaches the log of the threshold. Then the memory starts anew; each time the
+    evidence reaches 5 the drift is confirmed and the memory starts anew again. Without a confirmation in three
+    times the traces that the alarm took (at least 256 traces and 4 panes) the drift is over.
+    """
+    faded = _fade(monitors, memory, totals, n)
+    log_e, leader, gradient = _evidence(monitors, faded)
+    drifting = memory.drifting
+    alarmed = ~drifting & (log_e >= np.log(thresholds))
+    confirmed = drifting & (log_e >= _STILL_AT)
+    quiet = np.where(confirmed | alarmed, 0.0, memory.quiet + n)
+    quiet_panes = np.where(confirmed | alarmed, 0, memory.quiet_panes + 1)
+    over = drifting & ~confirmed & (quiet >= memory.patience) & (quiet_panes >= _LEAST_QUIET_PANES)
+    ages = np.where(alarmed, onset_age(monitors, faded, gradient), n)
+    patience = np.where(alarmed, np.maximum(_PATIENCE * ages, _LEAST_QUIET), memory.patience)
+    steps = np.where(drifting, memory.steps + 1, np.where(alarmed, np.ceil(ages / n - 0.5).astype(np.int64), 0))
+    peak = np.maximum(memory.peak, np.where(drifting | alarmed, log_e, 0.0))
+    afresh = alarmed | confirmed | over
+    moved = Memory(
+        sums=np.where(afresh[:, None, None], np.float32(0.0), faded.sums),
+        counts=np.where(afresh[:, None], 0.0, faded.counts),
+        squares=np.where(afresh[:, None], 0.0, faded.squares),
+        fourths=np.where(afresh[:, None], 0.0, faded.fourths),
+        steps=np.where(over, 0, np.maximum(steps, alarmed)),
+        patience=np.where(over, 0.0, patience),
+        quiet=quiet,
+        quiet_panes=quiet_panes,
+        peak=np.where(over, 0.0, peak),
+    )
+    told = np.where(moved.drifting, peak, log_e)
+    return moved, Evidence(told, moved.drifting, moved.steps, leader, gradient)
 
 
-def _log_mean(log_values: Array) -> float:
-    """Log of the mean of the exponentials."""
-    return float(np.logaddexp.reduce(log_values) - np.log(len(log_values)))
+def onset_age(monitors: Bank, memory: Memory, gradient: Array) -> Array:
+    """How many traces ago the shift along ``gradient (m, t)`` began, ``(m,)``: where all memories agree on its size.
+
+    A shift by s that began k traces ago shows as ``s (1 − 2^(−k / h))`` in a memory of half-life h that is full; k is
+    found by least squares over the memories, on a grid of ratio 1.1.
+    """
+    ages = 1.1 ** np.arange(_AGES)
+    along = np.einsum("mht,mt->mh", memory.sums, gradient)[:, None] / memory.counts[:, None]
+    within = 1.0 - 0.5 ** (ages[:, None] / monitors.half_lives[:, None])
+    share = np.minimum(monitors.half_lives[:, None] / np.log(2.0) * within / memory.counts[:, None], 1.0)  # (m, a, h)
+    weight = (memory.counts**2 / memory.squares)[:, None]
+    explained = (weight * along * share).sum(axis=2) ** 2 / (weight * share**2).sum(axis=2)
+    found: Array = ages[explained.argmax(axis=1)]
+    return found
+
+
+def _fade(monitors: Bank, memory: Memory, totals: Array, n: Array) -> Memory:
+    """The memories with a pane added."""
+    shift = monitors.map.turn(totals) - n[:, None] * monitors.mean
+    fade = 0.5 ** (n[:, None] / monitors.half_lives)
+    return Memory(
+        sums=(fade[:, :, None] * memory.sums + shift[:, None, :]).astype(np.float32),
+        counts=fade * memory.counts + n[:, None],
+        squares=fade**2 * memory.squares + n[:, None],
+        fourths=fade**4 * memory.fourths + n[:, None],
+        steps=memory.steps,
+        patience=memory.patience,
+        quiet=memory.quiet,
+        quiet_panes=memory.quiet_panes,
+        peak=memory.peak,
+    )
+
+
+def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
+    """The evidence ``(m,)``, the form that leads, and the unit gradient of that form ``(m, t)``."""
+    spread = memory.squares / memory.counts**2
+    chance = monitors.dispersion * spread[:, :, None]
+    allowed = (_PERIODS / monitors.n)[:, None, None] * monitors.dispersion[:, -1:] + monitors.tolerance[:, None]
+    standard = memory.sums / memory.counts[:, :, None] / np.sqrt(chance + allowed)
+    forms = np.matmul(standard**2, monitors.weights.transpose(0, 2, 1))  # (m, h, r)
+    # What the traces bring is of few traces, the fewer the more they hang together; what is allowed for is not.
+    share = spread / (spread + _PERIODS / monitors.n[:, None])
+    fewness = monitors.blocks * memory.fourths / memory.squares**2 * share**2
+    parts = monitors.cumulants
+    each = fewness[:, :, None, None]
+    cumulants = parts.gaussian[:, None] + each * parts.few[:, None] + each**2 * parts.fewer[:, None]
+    surprises = surprise(forms, cumulants) + np.log(monitors.priors / forms.shape[1])
+    flat = surprises.reshape(len(surprises), -1)
+    leader = flat.argmax(axis=1)
+    log_e = monitors.slope * (np.logaddexp.reduce(flat, axis=1) - monitors.offset)
+    rows = np.arange(len(flat))
+    form = leader % forms.shape[2]
+    gradient = monitors.weights[rows, form] * standard[rows, leader // forms.shape[2]]
+    lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
+    return log_e, form, gradient / np.maximum(lengths, 1e-300)

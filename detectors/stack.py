@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from detectors.base import FeatureMap, Features, Labels, Sum
+from detectors.base import Features, Labels, Sum, WatchedMap
 
 
 @dataclass(frozen=True, slots=True)
 class Stack:
     """The feature maps of a baseline, one slice of the features per signal, in the order of the mapping."""
 
-    maps: Mapping[str, FeatureMap]
+    maps: Mapping[str, WatchedMap]
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Stacks, references and monitors as bytes, and back: the same value always gives the same bytes."""
+"""Stacks, references and memories as bytes, and back: the same value always gives the same bytes."""
 
 from __future__ import annotations
 
@@ -10,19 +10,20 @@ import msgspec
 import numpy as np
 
 from detectors.category import CategoryMap
+from detectors.forms import Cumulants
 from detectors.reference import Reference
 from detectors.relation import RelationMap
 from detectors.scalar import ScalarMap
-from detectors.sequential import Monitor, Recovery
+from detectors.sequential import Memory
 from detectors.stack import Stack
-from detectors.vector import FourierMap
+from detectors.vector import EmbeddingMap
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
 _TYPES = {
     "category": CategoryMap,
-    "fourier": FourierMap,
-    "monitor": Monitor,
-    "recovery": Recovery,
+    "cumulants": Cumulants,
+    "embedding": EmbeddingMap,
+    "memory": Memory,
     "reference": Reference,
     "relation": RelationMap,
     "scalar": ScalarMap,
@@ -50,13 +51,13 @@ def decode_references(encoded: bytes) -> dict[str, Reference]:
     return {name: _unpack(packed) for name, packed in _decode(encoded)}
 
 
-def encode_monitors(monitors: Mapping[str, Monitor]) -> bytes:
-    """Monitors by name."""
-    return _encode([[name, _pack(monitors[name])] for name in sorted(monitors)])
+def encode_memories(memories: Mapping[str, Memory]) -> bytes:
+    """Memories by name."""
+    return _encode([[name, _pack(memories[name])] for name in sorted(memories)])
 
 
-def decode_monitors(encoded: bytes) -> dict[str, Monitor]:
-    """The monitors that were encoded."""
+def decode_memories(encoded: bytes) -> dict[str, Memory]:
+    """The memories that were encoded."""
     return {name: _unpack(packed) for name, packed in _decode(encoded)}
 
 

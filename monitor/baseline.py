@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
 
 from detectors.reference import Kind, Reference, fit_references, fit_stack
+from detectors.replay import Replay, calibrate
 from detectors.stack import Stack
 from monitor.errors import Permanent
 from monitor.events import BaselineActivated
@@ -28,13 +29,15 @@ SEGMENT_MINIMUM = 200
 class Learning:
     """How references are made: from how many traces, which segments, and the smallest shift that matters.
 
-    ``smallest_effect`` is in standard deviations along the direction of the change.
+    ``smallest_effect`` is in standard deviations along the direction of the change; ``replay`` is how long panes
+    without change are replayed to set the evidence right, None for never.
     """
 
     traces: int = 5000
     watched: tuple[tuple[str, ...], ...] = ((), ("build",), ("prompt_template",), ("tenant",))
     smallest_effect: float = 0.02
     seed: int = 0
+    replay: Replay | None = field(default_factory=Replay)
 
 
 AddUp = Callable[[Scored, Baseline], Sequence[PaneSum]]
@@ -95,6 +98,7 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
     columns = {name: history.columns[name] for name in kinds}
     stack, centring = fit_stack(columns, kinds, seed=learning.seed, panes=panes)
     features = stack.apply(columns)
+    slices = stack.slices()
     references: dict[Segment, dict[str, Reference]] = {}
     for segment, places in members(history, learning.watched).items():
         inside = {name: np.intersect1d(rows, places) for name, rows in centring.items()}
@@ -102,7 +106,26 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
             references[segment] = fit_references(
                 stack, features, inside, panes=panes, smallest_effect=learning.smallest_effect
             )
-    return stack, references
+    if learning.replay is None or Segment() not in references:
+        return stack, references
+    whole = calibrate(
+        references[Segment()],
+        stack,
+        {name: features[rows, slices[name]] for name, rows in centring.items()},
+        pane=max(round(len(panes) / (panes.max() + 1)), 1),
+        random=np.random.default_rng(learning.seed),
+        replay=learning.replay,
+    )
+    # A segment knows less than all traffic does, which makes its evidence smaller: what is right there is safe here.
+    return stack, {
+        segment: {name: as_calibrated(found, whole[name]) for name, found in own.items()}
+        for segment, own in references.items()
+    }
+
+
+def as_calibrated(reference: Reference, whole: Reference) -> Reference:
+    """The reference with the offset and slope of another one of the same signal."""
+    return replace(reference, offset=whole.offset, slope=whole.slope, achieved=whole.achieved)
 
 
 def members(history: Scored, watched: Sequence[Sequence[str]]) -> dict[Segment, list[int]]:

@@ -20,7 +20,7 @@ from monitor.model.scored import joined
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim, Clock, Emit, WatchStore
-from monitor.watch import Pace, Step, Watch, advance, closed_before, thresholds, watermark
+from monitor.watch import Pace, Step, Watch, advance, banks, closed_before, thresholds, watermark
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +60,11 @@ class Judge:
         labels = labels_of(watch.segment)
         alert = self.store.alert(labels)
         parent = None if watch.segment.is_all else self.store.alert(labels_of(Segment()))
+        tests = banks(baseline, watch.segment)
         verdicts: list[Verdict] = []
         changes: list[Change] = []
         for start, total in claim.panes.items():
-            step = advance(watch, baseline, start, total, alarm_at)
+            step = advance(watch, baseline, tests, start, total, alarm_at)
             watch = replace(step.watch, judged_until=start + self.pace.pane)
             told = self.with_shares(step, baseline, alert)
             verdicts.extend(told)
@@ -171,9 +172,9 @@ def replay(
     alarm_at = thresholds(baseline, false_alarms=budget.false_alarms, pane=pace.pane)
     verdicts: list[Verdict] = []
     for segment, found in sorted(panes.items()):
-        watch = Watch(segment, baseline.version)
+        watch, tests = Watch(segment, baseline.version), banks(baseline, segment)
         for start, total in sorted(found.items()):
-            step = advance(watch, baseline, start, total, alarm_at.get(segment, float("inf")))
+            step = advance(watch, baseline, tests, start, total, alarm_at.get(segment, float("inf")))
             watch = step.watch
             verdicts.extend(step.verdicts)
     return verdicts

@@ -13,6 +13,7 @@ import msgspec
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from detectors.replay import Replay
 from monitor.baseline import Learning
 from monitor.codec import Limits
 from monitor.errors import Permanent
@@ -81,6 +82,7 @@ class Drift:
     lateness_s: Annotated[float, Field(ge=0, le=86400)] = 30.0
     idle_after_s: Annotated[float, Field(ge=3, le=86400)] = 30.0
     stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
+    replay_panes: Annotated[int, Field(ge=0, le=10_000)] = 400
     seed: int = 0
 
     def pace(self) -> Pace:
@@ -95,7 +97,8 @@ class Drift:
         return Budget(self.false_alarms)
 
     def learning(self) -> Learning:
-        return Learning(self.reference_traces, self.segments, self.smallest_effect, self.seed)
+        replay = Replay(panes=self.replay_panes) if self.replay_panes else None
+        return Learning(self.reference_traces, self.segments, self.smallest_effect, self.seed, replay)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from math import log
 
+import numpy as np
+
 from detectors.base import Array, Sum
 from detectors.budget import threshold, weights
 from detectors.effect import effect
-from detectors.sequential import Monitor, start
-from detectors.sequential import advance as advance_monitor
+from detectors.sequential import Bank, Memory, bank, start
+from detectors.sequential import advance as advance_memory
 from monitor.model.baseline import Baseline
 from monitor.model.record import PartitionState
 from monitor.model.segment import Segment
@@ -42,7 +44,7 @@ class Watch:
     segment: Segment
     baseline: int
     judged_until: datetime | None = None
-    monitors: Mapping[str, Monitor] = field(default_factory=dict)
+    memories: Mapping[str, Memory] = field(default_factory=dict)
     recent: tuple[datetime, ...] = ()
 
 
@@ -110,17 +112,30 @@ def thresholds(baseline: Baseline, *, false_alarms: float, pane: timedelta) -> d
     }
 
 
-def advance(watch: Watch, baseline: Baseline, pane: datetime, total: Sum, alarm_at: float) -> Step:
+def banks(baseline: Baseline, segment: Segment) -> dict[str, Bank]:
+    """The references of a segment as the test wants them, by signal: made once for many panes."""
+    return {
+        signal: bank(baseline.stack.maps[signal], [reference])
+        for signal, reference in baseline.references.get(segment, {}).items()
+    }
+
+
+def advance(
+    watch: Watch, baseline: Baseline, tests: Mapping[str, Bank], pane: datetime, total: Sum, alarm_at: float
+) -> Step:
     """Folds one pane into a watch; the pane's sum is over the whole stacked feature map."""
     recent = (*watch.recent, pane)[-RECENT_PANES:]
-    monitors, verdicts, directions = dict(watch.monitors), [], {}
+    memories, verdicts, directions = dict(watch.memories), [], {}
     slices = baseline.stack.slices()
-    for signal, reference in baseline.references.get(watch.segment, {}).items():
-        part = total[slices[signal]]
-        monitor = monitors[signal] if signal in monitors else start(reference)
-        monitors[signal], evidence = advance_monitor(monitor, reference, part, threshold=alarm_at)
-        steps = min(evidence.onset_steps, len(recent))
-        directions[signal] = evidence.direction
+    count, thresholds = np.array([total.n]), np.array([alarm_at])
+    for signal, test in tests.items():
+        part, reference = total[slices[signal]], baseline.references[watch.segment][signal]
+        before = memories[signal] if signal in memories else start(test)
+        totals = part.total[None, : reference.tested]
+        memories[signal], evidence = advance_memory(test, before, totals, count, thresholds=thresholds)
+        steps = min(int(evidence.onset_steps[0]), len(recent))
+        directions[signal] = np.zeros(len(part.total))
+        directions[signal][: reference.tested] = test.map.turn_back(evidence.gradient[0])
         verdicts.append(
             Verdict(
                 segment=watch.segment,
@@ -129,11 +144,11 @@ def advance(watch: Watch, baseline: Baseline, pane: datetime, total: Sum, alarm_
                 pane=pane,
                 n=total.n,
                 effect=effect(baseline.stack.maps[signal], reference, part),
-                log_e=evidence.log_e,
+                log_e=float(evidence.log_e[0]),
                 log_threshold=log(alarm_at),
-                drifted=evidence.drifted,
+                drifted=bool(evidence.drifted[0]),
                 onset=recent[-steps] if steps else None,
                 shares={},
             )
         )
-    return Step(Watch(watch.segment, watch.baseline, watch.judged_until, monitors, recent), verdicts, directions)
+    return Step(Watch(watch.segment, watch.baseline, watch.judged_until, memories, recent), verdicts, directions)

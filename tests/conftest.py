@@ -13,12 +13,17 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from monitor.dev import kafka as kafka_service
 from monitor.dev import postgres as postgres_service
 from monitor.dev.processes import ServiceError
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
+
+# A machine that is busy elsewhere makes no example wrong.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:

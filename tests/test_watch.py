@@ -11,7 +11,7 @@ from monitor.model.baseline import Baseline
 from monitor.model.record import Partition, PartitionState
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
-from monitor.watch import Pace, Watch, advance, closed_before, pane_of, thresholds, watermark
+from monitor.watch import Pace, Watch, advance, banks, closed_before, pane_of, thresholds, watermark
 from tests.stores import PANE, START, small_baseline
 
 NOW = START + timedelta(hours=2)
@@ -182,10 +182,10 @@ def pane_sums(baseline: Baseline, means: list[float], *, size: int = 60, seed: i
 
 
 def judged(baseline: Baseline, totals: list[Sum], *, alarm_at: float = 1e4) -> tuple[Watch, list[Verdict]]:
-    watch = Watch(ALL, 1)
+    watch, tests = Watch(ALL, 1), banks(baseline, ALL)
     verdicts: list[Verdict] = []
     for number, total in enumerate(totals):
-        step = advance(watch, baseline, START + number * PANE, total, alarm_at)
+        step = advance(watch, baseline, tests, START + number * PANE, total, alarm_at)
         watch = step.watch
         verdicts.extend(step.verdicts)
     return watch, verdicts
@@ -196,7 +196,7 @@ def test_traffic_like_the_reference_raises_nothing() -> None:
     _, verdicts = judged(baseline, pane_sums(baseline, [99.5] * 60))
 
     assert not any(verdict.drifted for verdict in verdicts)
-    assert max(verdict.log_e for verdict in verdicts) < np.log(1e4) / 2
+    assert max(verdict.log_e for verdict in verdicts) < np.log(1e4) - 1
     assert [verdict.pane for verdict in verdicts] == [START + number * PANE for number in range(60)]
 
 
@@ -205,9 +205,9 @@ def test_a_change_is_reported_with_its_onset_and_its_size() -> None:
     _, verdicts = judged(baseline, pane_sums(baseline, [99.5] * 10 + [140.0] * 10))
     first = next(verdict for verdict in verdicts if verdict.drifted)
 
-    assert START + 10 * PANE < first.pane <= START + 14 * PANE
+    assert START + 10 * PANE <= first.pane <= START + 12 * PANE
     assert first.onset is not None
-    assert START + 10 * PANE <= first.onset <= START + 11 * PANE
+    assert START + 9 * PANE <= first.onset <= START + 11 * PANE
     assert first.log_e >= first.log_threshold == pytest.approx(np.log(1e4))
     assert (first.effect.kind, first.effect.reference) == ("psi", pytest.approx(99.5))
     assert first.effect.now == pytest.approx(140, abs=10)
@@ -220,8 +220,8 @@ def test_judging_again_gives_the_same_verdicts_and_state() -> None:
     first, second = judged(baseline, totals), judged(baseline, totals)
 
     assert first[1] == second[1]
-    monitors = [watch.monitors["response.tokens"] for watch, _ in (first, second)]
-    assert np.array_equal(monitors[0].log_wealth, monitors[1].log_wealth)
+    memories = [watch.memories["response.tokens"] for watch, _ in (first, second)]
+    assert np.array_equal(memories[0].sums, memories[1].sums)
 
 
 @given(st.lists(st.integers(1, 59), max_size=3, unique=True).map(sorted), st.integers(0, 1000))
@@ -243,7 +243,8 @@ def test_parts_from_several_partitions_judge_as_the_whole(cuts: list[int], seed:
 
 def test_a_segment_without_a_reference_has_no_verdict() -> None:
     baseline = small_baseline()
-    step = advance(Watch(Segment.of(build="new"), 1), baseline, START, pane_sums(baseline, [200.0])[0], 1e4)
+    new = Segment.of(build="new")
+    step = advance(Watch(new, 1), baseline, banks(baseline, new), START, pane_sums(baseline, [200.0])[0], 1e4)
 
     assert list(step.verdicts) == []
     assert step.watch.recent == (START,)

@@ -14,8 +14,9 @@ from benchmarks.drift.traffic import Array, Labels
 from detectors.base import Sum, summarise
 from detectors.reference import Reference, fit_references, fit_stack
 from detectors.reference import fit as fit_signals
+from detectors.replay import Replay, calibrate
 from detectors.ruler import difference, fit_reference_ruler, noise_of
-from detectors.sequential import advance, start
+from detectors.sequential import Bank, Memory, advance, bank, start
 from detectors.stack import Stack, summarise_groups
 from detectors.twosample import compare_categories, compare_scalars
 
@@ -27,6 +28,8 @@ Pane = Sum
 
 # So far beyond any threshold that no monitor ever reports, and each path serves every threshold below.
 _NEVER = 1e30
+# As an installation makes a baseline.
+_REPLAY = Replay(panes=400)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,8 +59,11 @@ def fit(reference: Block, kind: Kind, *, pane: int, seed: int) -> Fitted:
     columns = {"x": _column(reference, kind)}
     panes = np.arange(len(reference)) // pane
     stack, centring = fit_stack(columns, {"x": kind}, seed=seed, panes=panes)
-    references = fit_references(stack, stack.apply(columns), centring, panes=panes)
-    return Fitted(kind, stack, references["x"], centring["x"])
+    features = stack.apply(columns)
+    references = fit_references(stack, features, centring, panes=panes)
+    own, random = {"x": features[centring["x"]]}, np.random.default_rng(seed)
+    calibrated = calibrate(references, stack, own, pane=pane, random=random, replay=_REPLAY)
+    return Fitted(kind, stack, calibrated["x"], centring["x"])
 
 
 def fold(fitted: Fitted, traces: Block, *, pane: int) -> list[Pane]:
@@ -71,9 +77,16 @@ def fold(fitted: Fitted, traces: Block, *, pane: int) -> list[Pane]:
 def evidence(tasks: Sequence[Task], *, stop: float = np.inf) -> list[Array]:
     """The log evidence after each pane of each task: a threshold A is passed where it first reaches ``log A``.
 
-    A path ends early once it has reached ``stop``.
+    A path ends early once it has reached ``stop``. Tasks with one reference and equally many panes go side by side.
     """
-    return [_path(task, stop) for task in tasks]
+    paths: list[Array] = [np.empty(0) for _ in tasks]
+    alike: dict[tuple[int, int], list[int]] = {}
+    for place, task in enumerate(tasks):
+        alike.setdefault((id(task.fitted), len(task.panes)), []).append(place)
+    for places in alike.values():
+        for place, path in zip(places, _paths([tasks[place] for place in places], stop), strict=True):
+            paths[place] = path
+    return paths
 
 
 def window_test(reference: Block, kind: Kind, *, seed: int) -> Callable[[Block], float]:
@@ -96,12 +109,13 @@ class Site:
 
     stack: Stack
     references: Mapping[str, Reference]
+    tests: Mapping[str, Bank]
 
 
 def fit_site(columns: Mapping[str, Any], kinds: Mapping[str, Any]) -> Site:
     """From one column per signal."""
     stack, references = fit_signals(columns, kinds, seed=0)
-    return Site(stack, references)
+    return Site(stack, references, {name: bank(stack.maps[name], [found]) for name, found in references.items()})
 
 
 def fold_site(site: Site, columns: Mapping[str, Any], groups: Labels, rows: Labels, *, segments: int) -> list[Sum]:
@@ -110,12 +124,13 @@ def fold_site(site: Site, columns: Mapping[str, Any], groups: Labels, rows: Labe
 
 
 def judge_site(site: Site, monitors: Mapping[str, Any], pane: Sum) -> dict[str, Any]:
-    """The monitors of one segment after a pane; those of no signal yet have seen nothing."""
-    slices = site.stack.slices()
-    return {
-        name: advance(monitors.get(name) or start(reference), reference, pane[slices[name]], threshold=1e4)[0]
-        for name, reference in site.references.items()
-    }
+    """The memories of one segment after a pane; those of no signal yet have seen nothing."""
+    slices, n, thresholds = site.stack.slices(), np.array([pane.n]), np.array([1e4])
+    moved = {}
+    for name, test in site.tests.items():
+        totals = pane[slices[name]].total[None, : site.references[name].tested]
+        moved[name] = advance(test, monitors.get(name) or start(test), totals, n, thresholds=thresholds)[0]
+    return moved
 
 
 def kept_bytes(thing: Any) -> int:
@@ -134,15 +149,29 @@ def log_threshold(panes: float) -> float:
     return float(np.log(panes))
 
 
-def _path(task: Task, stop: float) -> Array:
-    reference, monitor = task.fitted.reference, start(task.fitted.reference)
-    path = np.empty(len(task.panes))
-    for i, pane in enumerate(task.panes):
-        monitor, told = advance(monitor, reference, pane, threshold=_NEVER)
-        path[i] = told.log_e
-        if told.log_e >= stop:
-            return path[: i + 1]
-    return path
+def _paths(tasks: Sequence[Task], stop: float) -> list[Array]:
+    """The paths of tasks with one reference and equally many panes."""
+    fitted, count = tasks[0].fitted, len(tasks)
+    tested = fitted.reference.tested
+    tests = bank(fitted.stack.maps["x"], [fitted.reference]).take(np.zeros(count, dtype=np.int64))
+    memory: Memory = start(tests)
+    never = np.full(count, _NEVER)
+    told = np.empty((len(tasks[0].panes), count))
+    for i in range(len(told)):
+        totals = np.stack([task.panes[i].total[:tested] for task in tasks])
+        n = np.array([task.panes[i].n for task in tasks])
+        memory, evidence = advance(tests, memory, totals, n, thresholds=never)
+        told[i] = evidence.log_e
+        if (told[: i + 1].max(axis=0) >= stop).all():
+            told = told[: i + 1]
+            break
+    return [_until(path, stop) for path in told.T]
+
+
+def _until(path: Array, stop: float) -> Array:
+    """The path up to where it first reaches ``stop``."""
+    reached = path >= stop
+    return path[: int(reached.argmax()) + 1] if reached.any() else path
 
 
 def _column(traces: Block, kind: Kind) -> Any:

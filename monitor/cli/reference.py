@@ -43,6 +43,7 @@ def shown(version: int | None) -> None:
             "features": len(found.mean),
             "over_dispersion": found.over_dispersion,
             "smallest_effect": found.smallest_effect,
+            "run_length_achieved": found.achieved,
         }
         for segment, references in sorted(baseline.references.items())
         for name, found in references.items()

@@ -70,7 +70,7 @@ class PostgresWatchStore:
             connection.exec_driver_sql(
                 "INSERT INTO watches (baseline, segment, judged_until, state) VALUES (%s, %s, '-infinity', %s)"
                 " ON CONFLICT DO NOTHING",
-                (*key, wire.encode_monitors({})),
+                (*key, wire.encode_memories({})),
             )
         # In one snapshot: what consumers add to a pane after it was read must outlive the deletion of what was read.
         snapshot = self.engine.execution_options(isolation_level="REPEATABLE READ")
@@ -99,7 +99,7 @@ class PostgresWatchStore:
             return None
         due = panes.open_panes(connection, baseline.version, segment, closed)
         watch = Watch(
-            segment, baseline.version, row.judged_until, wire.decode_monitors(bytes(row.state)), tuple(row.recent)
+            segment, baseline.version, row.judged_until, wire.decode_memories(bytes(row.state)), tuple(row.recent)
         )
         late = {start: total for start, total in due.items() if watch.judged_until and start < watch.judged_until}
         if late:
@@ -148,7 +148,7 @@ class PostgresWatchStore:
             "UPDATE watches SET judged_until = %s, state = %s, recent = %s WHERE baseline = %s AND segment = %s",
             (
                 watch.judged_until,
-                wire.encode_monitors(watch.monitors),
+                wire.encode_memories(watch.memories),
                 list(watch.recent),
                 watch.baseline,
                 str(watch.segment),

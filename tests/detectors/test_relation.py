@@ -1,7 +1,6 @@
 import numpy as np
 
 from detectors.relation import fit_relation
-from detectors.vector import FourierMap
 
 D = 16
 
@@ -11,15 +10,20 @@ def pairs(random: np.random.Generator, n: int, *, scale: float = 1.0, gain: floa
     return np.hstack([prompt, gain * prompt + 0.1 * random.normal(size=(n, D))])
 
 
-def test_the_features_are_those_of_the_ridge_residual() -> None:
+def test_the_prediction_is_that_of_ridge_regression() -> None:
+    drawn = pairs(np.random.default_rng(0), 400)
+    fitted = fit_relation(drawn, seed=0)
+    prompt = drawn[:, :D] - drawn[:, :D].mean(axis=0)
+    gram = prompt.T @ prompt
+    expected = np.linalg.solve(gram + 0.01 * np.trace(gram) * np.eye(D), prompt.T @ drawn[:, D:])
+    np.testing.assert_allclose(fitted.read @ fitted.predict, expected, atol=1e-5)
+
+
+def test_the_features_are_those_of_the_residual() -> None:
     random = np.random.default_rng(0)
-    fitted = fit_relation(pairs(random, 400), seed=0)
-    fresh = pairs(random, 5)
-    weights = fitted.fourier.weights
-    prediction = -np.linalg.lstsq(weights[D:].T, weights[:D].T, rcond=None)[0].T
-    residual = fresh[:, D:] - fresh[:, :D] @ prediction
-    expected = FourierMap(weights[D:]).apply(residual)
-    np.testing.assert_allclose(fitted.apply(fresh), expected, atol=1e-4)
+    fitted, fresh = fit_relation(pairs(random, 400), seed=0), pairs(random, 5)
+    residual = fresh[:, D:] - fresh[:, :D] @ (fitted.read @ fitted.predict)
+    np.testing.assert_allclose(fitted.apply(fresh), fitted.residual.apply(residual), atol=1e-5)
     assert np.linalg.norm(residual) < 0.5 * np.linalg.norm(fresh[:, D:])
 
 
@@ -34,4 +38,4 @@ def test_other_prompts_move_the_relation_less_than_other_answers_do() -> None:
 
 def test_one_pair_predicts_nothing() -> None:
     fitted = fit_relation(np.ones((1, 2 * D)), seed=0)
-    assert np.abs(fitted.fourier.weights[:D]).max() == 0.0
+    assert np.abs(fitted.predict).max() == 0.0

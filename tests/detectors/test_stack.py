@@ -13,7 +13,7 @@ def small_stack() -> Stack:
         {
             "length": fit_scalar(random.normal(size=100)),
             "reason": fit_category(["stop", "length"]),
-            "embedding": fit_vector(random.normal(size=(50, 4)), features=8, seed=0),
+            "embedding": fit_vector(random.normal(size=(50, 4)), seed=0),
         }
     )
 
@@ -21,8 +21,8 @@ def small_stack() -> Stack:
 def test_signals_lie_side_by_side_in_the_order_of_the_mapping() -> None:
     stack = small_stack()
     assert stack.names == ("length", "reason", "embedding")
-    assert [stack.slice(name) for name in stack.names] == [slice(0, 36), slice(36, 40), slice(40, 49)]
-    assert stack.size == 49
+    assert [stack.slice(name) for name in stack.names] == [slice(0, 36), slice(36, 40), slice(40, stack.size)]
+    assert stack.size == 40 + stack.maps["embedding"].size
 
 
 def test_each_slice_holds_the_features_of_its_map() -> None:

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from detectors import wire
-from detectors.base import summarise
 from detectors.reference import Kind, fit
-from detectors.sequential import advance, start
+from detectors.sequential import advance, bank, start
 
 from .conftest import Columns
 
@@ -30,28 +29,30 @@ def test_equal_values_have_equal_bytes(columns: Columns, kinds: dict[str, Kind])
 
 
 @pytest.mark.parametrize("shift", [0.0, 3.0])
-def test_a_monitor_goes_on_where_it_stopped(shift: float) -> None:
+def test_a_memory_goes_on_where_it_stopped(shift: float) -> None:
     random = np.random.default_rng(0)
     stack, references = fit({"x": random.normal(size=500)}, {"x": "scalar"}, seed=0)
-    reference = references["x"]
-    kept, stored = start(reference), start(reference)
+    monitors = bank(stack.maps["x"], [references["x"]])
+    kept, stored, thresholds = start(monitors), start(monitors), np.array([1e3])
     for _ in range(10):
-        pane = summarise(stack.apply({"x": random.normal(shift, 1.0, size=16)}))
-        kept, told = advance(kept, reference, pane, threshold=1e3)
-        stored = wire.decode_monitors(wire.encode_monitors({"x": stored}))["x"]
-        stored, told_again = advance(stored, reference, pane, threshold=1e3)
-    assert told.drifted == (shift > 0)
+        pane = stack.apply({"x": random.normal(shift, 1.0, size=16)}).sum(axis=0, keepdims=True)[:, :-1]
+        kept, told = advance(monitors, kept, pane, np.array([16.0]), thresholds=thresholds)
+        stored = wire.decode_memories(wire.encode_memories({"x": stored}))["x"]
+        stored, told_again = advance(monitors, stored, pane, np.array([16.0]), thresholds=thresholds)
+    assert told.drifted[0] == (shift > 0)
     assert told_again.log_e == told.log_e
-    assert wire.encode_monitors({"x": stored}) == wire.encode_monitors({"x": kept})
+    assert wire.encode_memories({"x": stored}) == wire.encode_memories({"x": kept})
 
 
-@pytest.mark.parametrize("encoded", [b"", b"\x00", b"\x02\x90"])
+@pytest.mark.parametrize("encoded", [b"", b"\x00", b"\x01\x90"])
 def test_another_version_is_refused(encoded: bytes) -> None:
-    with pytest.raises(ValueError, match="expected wire version 1"):
+    with pytest.raises(ValueError, match="expected wire version 2"):
         wire.decode_stack(encoded)
 
 
-def test_a_monitor_of_an_embedding_takes_less_than_16_kib(columns: Columns, kinds: dict[str, Any]) -> None:
-    drawn = {"embedding": columns(np.random.default_rng(0), 100)["embedding"]}
-    _, references = fit(drawn, {"embedding": "vector"}, seed=0)
-    assert len(wire.encode_monitors({"embedding": start(references["embedding"])})) < 16 * 1024
+def test_the_memory_of_an_embedding_takes_less_than_16_kib(columns: Columns, kinds: dict[str, Any]) -> None:
+    drawn = {"embedding": columns(np.random.default_rng(0), 4_000)["embedding"]}
+    stack, references = fit(drawn, {"embedding": "vector"}, seed=0)
+    memory = start(bank(stack.maps["embedding"], [references["embedding"]]))
+    pane = 8 * stack.maps["embedding"].size
+    assert len(wire.encode_memories({"embedding": memory})) + pane < 16 * 1024

@@ -1,0 +1,72 @@
+"""How much more sums vary than those of independent traces: sessions, retries and bursts keep traces alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from detectors.base import Array, Labels, View
+
+# Fewer independent stretches than this say nothing about how much stretches vary.
+_STRETCHES = 6.0
+# An excess that chance would show once in forty times is taken for one.
+_CERTAIN = 2.0
+
+
+def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_lives: Array, variances: Array) -> Array:
+    """Variance of fading sums over that of independent rows, for each half-life and axis ``(h, t)``; at least one.
+
+    The sums are those that the sequential test keeps: a pane of n rows fades the ones before by ``0.5^(n / h)``. Axes
+    of like variance share one figure, since what hangs together is as a rule the topic, which lies along the leading
+    ones. A longer memory is never taken to disperse less than a shorter one; one too long for the rows takes the figure
+    of the longest that is not.
+
+    Args:
+        rows: centred, in turned features, ``(n, t)``.
+        panes: pane of each row ``(n,)``, in the order of time.
+        views: stretches of axes that share figures.
+        half_lives: in rows, ascending, ``(h,)``.
+        variances: of one row along each axis, ``(t,)``.
+    """
+    names, place = np.unique(panes, return_inverse=True)
+    counts = np.bincount(place).astype(np.float64)
+    found = np.ones((len(half_lives), rows.shape[1]))
+    if len(names) < 2 * _STRETCHES:
+        return found
+    order = np.argsort(place, kind="stable")
+    sums = np.add.reduceat(rows[order].astype(np.float64), np.append(0, np.cumsum(counts)[:-1].astype(int)), axis=0)
+    before = np.ones(rows.shape[1])
+    for i, half_life in enumerate(half_lives):
+        stretches = min(len(rows) / max(2.9 * half_life, counts.mean()), float(len(names)))
+        if stretches >= _STRETCHES:
+            ratios = _ratios(_relative_squares(sums, counts, half_life), views, variances, stretches)
+            before = np.maximum(before, ratios)
+        found[i] = before
+    return found
+
+
+def _relative_squares(sums: Array, counts: Array, half_life: float) -> Array:
+    """Mean of the squared fading sum over the squares of its weights, ``(t,)``."""
+    total, squares = np.zeros(sums.shape[1]), 0.0
+    relative, seen = np.zeros(sums.shape[1]), 0.0
+    for pane, count in zip(sums, counts, strict=True):
+        fade = 0.5 ** (count / half_life)
+        total, squares = fade * total + pane, fade**2 * squares + count
+        relative += total**2 / squares
+        seen += 1.0
+    return relative / seen
+
+
+def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretches: float) -> Array:
+    """The ratio of each group of axes, one where it could be chance. A group doubles in size with every step down."""
+    found = np.ones(len(variances))
+    for view in views:
+        order = view.start + np.argsort(-variances[view.start : view.stop], kind="stable")
+        order = order[variances[order] > 1e-9]
+        start, size = 0, 1
+        while start < len(order):
+            group = order[start : start + size]
+            ratio = float((relative[group] / variances[group]).mean())
+            chance = np.sqrt(2.0 / (stretches * len(group)))
+            found[group] = ratio if ratio > 1.0 + _CERTAIN * chance else 1.0
+            start, size = start + size, min(2 * size, 64)
+    return found
