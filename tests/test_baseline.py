@@ -53,7 +53,7 @@ class Learned:
         self.learner = Learner(
             stores.baselines(),
             adding_up,
-            learning=Learning(traces=traces, watched=WATCHED),
+            learning=Learning(traces=traces, watched=WATCHED, replay=None),
             pace=Pace(),
             clock=lambda: self.at,
             emit=self.events.append,

@@ -137,7 +137,7 @@ class Site:
         learner = Learner(
             PostgresBaselineStore(self.engine),
             partial(add_up, watched=WATCHED, pane=PANE, limit=200),
-            learning=Learning(HISTORY, WATCHED),
+            learning=Learning(HISTORY, WATCHED, replay=None),
             pace=Pace(pane=PANE),
             clock=lambda: datetime.now(UTC),
             emit=lambda _event: None,
