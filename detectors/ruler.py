@@ -14,14 +14,14 @@ All five are functions of sums over the traces of a side. The smallest weighted 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 from scipy.special import ndtri
 
-from detectors.base import Array, Features, Sum
+from detectors.base import Array, Features, Sum, summarise
 from detectors.clusters import Clusters, fit_clusters
 from detectors.multiplicity import log_of_best
 from detectors.projection import Projection, fit_projection
@@ -101,23 +101,21 @@ def fit_ruler(x: NDArray[np.floating], *, waves: int = 256, seed: int) -> Ruler:
     """Everything is fitted on the finite rows of ``x`` ``(n, d)``, ``n ≥ 4``.
 
     Fit on both samples together, which of the rows came from which unseen: then under no change every labelling is as
-    likely, and nothing is lost to a split. Fit on one sample, measure another part of it (see ``fit_reference_ruler``).
+    likely, and nothing is lost to a split. To fit on a reference alone see ``fit_reference_ruler``.
     """
-    maps = _fit_maps(x, waves=waves, seed=seed)
-    return weigh(maps, maps.apply(x))
+    return weighed(_shaped(x, waves=waves, seed=seed), x)[0]
 
 
 def fit_reference_ruler(x: NDArray[np.floating], *, waves: int = 256, seed: int) -> tuple[Ruler, Sum]:
-    """A ruler for windows to come, and the sum of the reference's rows that its distances did not learn from.
+    """A ruler for windows to come, and the sum of the reference's rows that did not shape it.
 
-    Vectors that shaped axes and clusters lie nearer to them than new ones do. So a random third shapes them, and the
-    rest is what windows are compared with.
+    Vectors that shaped axes and clusters lie otherwise to them than new ones do. So a random third shapes them, and the
+    rest is what distances are ranked among and windows are compared with.
     """
     order = np.random.default_rng(seed).permutation(len(x))
     third = max(len(x) // 3, 4)
-    maps = _fit_maps(x[order[:third]], waves=waves, seed=seed)
-    rest = maps.apply(x[order[third:]])
-    return weigh(maps, rest), Sum(float(len(rest)), rest.sum(axis=0, dtype=np.float64))
+    ruler, features = weighed(_shaped(x[order[:third]], waves=waves, seed=seed), x[order[third:]])
+    return ruler, summarise(features)
 
 
 def difference(ruler: Ruler, before: Sum, now: Sum, noise: Mapping[str, Noise]) -> Difference:
@@ -163,44 +161,47 @@ def noise_of(ruler: Ruler, features: Features) -> dict[str, Noise]:
     }
 
 
-def weigh(ruler: Ruler, features: Features) -> Ruler:
-    """The ruler with its tests weighed by how its features ``(n, k)`` vary together."""
-    parts = ruler.slices()
-    topics, rings = branches(ruler.clusters.centroids), tails(len(ruler.ring_edges) + 1)
-    return Ruler(
-        projection=ruler.projection,
-        longest=ruler.longest,
-        waves=ruler.waves,
-        clusters=ruler.clusters,
-        ring_edges=ruler.ring_edges,
-        distances=ruler.distances,
+def weighed(shape: Ruler, x: NDArray[np.floating]) -> tuple[Ruler, Features]:
+    """A shaped ruler whose distances are ranked among rows ``(n, d)`` and whose tests are weighed by them.
+
+    Also the features of these rows, ``(n, k)``.
+    """
+    rows = shape.projection.apply(x)
+    placed = replace(
+        shape,
+        ring_edges=np.unique(np.quantile(shape.clusters.place(rows)[1], _RINGS)),
+        distances=np.sort(_distances(shape.projection, rows), axis=1),
+    )
+    features, parts = placed.apply(x), placed.slices()
+    topics, rings = branches(placed.clusters.centroids), tails(len(placed.ring_edges) + 1)
+    ruler = replace(
+        placed,
         mean=fit_quadratic(features[:, parts["mean"]], of_noise=1.0),
         shape=fit_quadratic(features[:, parts["shape"]]),
         topics=Scan(topics, effective_number(features[:, parts["topics"]] @ topics)),
         novelty=Scan(rings, effective_number(features[:, parts["novelty"]] @ rings)),
         loose=effective_number(features[:, parts["spread"]]),
     )
+    return ruler, features
 
 
-def _fit_maps(x: NDArray[np.floating], *, waves: int, seed: int) -> Ruler:
-    """A ruler whose tests are not weighed yet."""
+def _shaped(x: NDArray[np.floating], *, waves: int, seed: int) -> Ruler:
+    """Axes, clusters and frequencies of the rows; what is ranked and weighed is still empty."""
     projection = fit_projection(x)
     rows = projection.apply(x)
     random = np.random.default_rng(seed)
-    clusters = fit_clusters(rows, seed=seed)
     white = (rows * projection.scales)[random.permutation(len(rows))[:1000]]
     apart = pdist(white)
     width = float(np.median(apart[apart > 0])) if (apart > 0).any() else 1.0
     frequencies = random.standard_normal((rows.shape[1], waves // 2)) / width
-    nothing = Quadratic(np.zeros((0, 0), dtype=np.float32))
-    none = Scan(np.zeros((0, 0)), 1.0)
+    nothing, none = Quadratic(np.zeros((0, 0), dtype=np.float32)), Scan(np.zeros((0, 0)), 1.0)
     return Ruler(
         projection=projection,
         longest=_FARTHEST * max(float(np.median(np.linalg.norm(rows, axis=1))), 1e-12),
         waves=(frequencies * projection.scales[:, None]).astype(np.float32),
-        clusters=clusters,
-        ring_edges=np.unique(np.quantile(clusters.place(rows)[1], _RINGS)),
-        distances=np.sort(_distances(projection, rows), axis=1),
+        clusters=fit_clusters(rows, seed=seed),
+        ring_edges=np.zeros(0),
+        distances=np.zeros((2, 0)),
         mean=nothing,
         shape=nothing,
         topics=none,

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
-from scipy.special import gammaln
-from scipy.stats import norm
+from scipy.special import gammaln, log_ndtr, ndtri
 
 from detectors.base import Array, Features
 from detectors.multiplicity import log_of_any
@@ -54,7 +53,9 @@ def share_scores(before: Array, n: float, now: Array, m: float) -> Array:
     array([3.26, 0.  ])
     """
     rare = before + now <= _RARE
-    scores: Array = np.where(rare, _exact_scores(before, n, now, m), _signed_roots(before, n, now, m))
+    scores = np.empty(len(before))
+    scores[rare] = _exact_scores(before[rare], n, now[rare], m)
+    scores[~rare] = _signed_roots(before[~rare], n, now[~rare], m)
     return scores
 
 
@@ -73,32 +74,27 @@ def _log_likelihood(k: Array, n: float) -> Array:
 
 
 def _exact_scores(before: Array, n: float, now: Array, m: float) -> Array:
-    """From the hypergeometric law of how many of the k + l traces lie in the second sample; zero where not rare."""
-    both = np.minimum(before + now, _RARE)[:, None]
+    """From the hypergeometric law of how many of the k + l traces lie in the second sample."""
+    both = (before + now)[:, None]
     counts = np.arange(min(_RARE, int(m)) + 1.0)
     possible = (counts <= both) & (both - counts <= n)
     first, second = np.maximum(both - counts, 0.0), counts[None, :]
-    log_chance = (
-        _log_choose(np.full_like(first, n), np.minimum(first, n))
-        + _log_choose(np.full_like(first, m), np.broadcast_to(second, first.shape))
-        - _log_choose(np.full_like(both, n + m), both)
-    )
+    log_chance = _log_choose(n, np.minimum(first, n)) + _log_choose(m, second) - _log_choose(n + m, both)
     chance = np.exp(np.where(possible, log_chance, -np.inf))
     half = 0.5 * np.where(counts == now[:, None], chance, 0.0).sum(axis=1)
     above = np.where(counts > now[:, None], chance, 0.0).sum(axis=1) + half
     below = np.where(counts < now[:, None], chance, 0.0).sum(axis=1) + half
-    tiny = 1e-300
-    found: Array = np.where(above < below, norm.isf(np.maximum(above, tiny)), -norm.isf(np.maximum(below, tiny)))
+    found: Array = np.where(above < below, -1.0, 1.0) * ndtri(np.maximum(np.minimum(above, below), 1e-300))
     return found
 
 
-def _log_choose(n: Array, k: Array) -> Array:
+def _log_choose(n: float, k: Array) -> Array:
     return np.asarray(gammaln(n + 1.0) - gammaln(k + 1.0) - gammaln(n - k + 1.0))
 
 
 def log_of_largest(scores: Array, effective: float) -> float:
     """The log of the chance that one of so many independent normal scores is as large, to either side."""
-    return log_of_any(float(np.log(2.0) + norm.logsf(np.abs(scores).max(initial=0.0))), effective)
+    return log_of_any(float(np.log(2.0) + log_ndtr(-np.abs(scores).max(initial=0.0))), effective)
 
 
 def effective_number(columns: Features | Array) -> float:
