@@ -22,6 +22,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "import": ("monitor.cli.import_:import_command", "Publish past prompts and answers from a file."),
     "reference": ("monitor.cli.reference:reference", "List, show and pin what now is compared with."),
     "drift": ("monitor.cli.drift:drift", "Compare two builds, two ranges of time or two files."),
+    "report": ("monitor.cli.report:report", "Write a report by Evidently."),
     "replay": ("monitor.cli.replay:replay", "Judge stored panes again, under another budget if you like."),
     "query": ("monitor.cli.query:query", "Ask the drift database in SQL."),
     "alerts": ("monitor.cli.alerts:alerts", "List, show and acknowledge alerts."),
