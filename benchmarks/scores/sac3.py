@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,10 +17,13 @@ import numpy as np
 
 from benchmarks.scores.metrics import Array, Flags, auroc, auroc_within, interval
 from detectors import consistency
+from detectors.risk import POOL, risk
 from detectors.score import Score
 from detectors.stems import Stems
 
 DRAWS = 20
+
+Told = Sequence[consistency.Told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,25 @@ def read_sac3(path: Path) -> list[Question]:
     ]
 
 
+def pooled(told: Told) -> list[Score]:
+    """``risk`` of traces that have nothing but samples."""
+    found = {
+        "consistency.agreement": consistency.agreement(told),
+        "consistency.semantic_entropy": consistency.semantic_entropy(told),
+    }
+    return risk(found, POOL)
+
+
+WAYS: Mapping[str, Callable[[Told], list[Score]]] = {
+    "consistency.agreement": consistency.agreement,
+    "consistency.semantic_entropy": consistency.semantic_entropy,
+    "consistency.support": consistency.support,
+    "risk": pooled,
+}
+
+
 def scored(
-    questions: Sequence[Question], n: int, drawn: Sequence[Sequence[int]], score: Callable[..., list[Score]]
+    questions: Sequence[Question], n: int, drawn: Sequence[Sequence[int]], score: Callable[[Told], list[Score]]
 ) -> Array:
     """The score of each question from its drawn samples; what has no value counts as the middle."""
     stems = Stems()
@@ -68,11 +88,11 @@ def report_file(path: Path, questions: Sequence[Question]) -> None:
     row("answer length", 0, [lengths], (wrong, lengths, names))
     random = np.random.default_rng(0)
     draws = [[random.permutation(len(each.samples)).tolist() for each in questions] for _ in range(DRAWS)]
-    for score in (consistency.agreement, consistency.semantic_entropy, consistency.support):
+    for name, score in WAYS.items():
         for n in (3, 5, 10):
             if n <= most and not (score is consistency.semantic_entropy and n < consistency.ENTROPY_SAMPLES):
                 found = [scored(questions, n, drawn, score) for drawn in (draws if n < most else draws[:1])]
-                row(f"consistency.{score.__name__}", n, found, (wrong, lengths, names))
+                row(name, n, found, (wrong, lengths, names))
     began = time.process_time()
     scored(questions, 5, draws[0], consistency.agreement)
     print(
