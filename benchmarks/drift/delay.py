@@ -81,11 +81,13 @@ def passages(law: Law, change: Change, level: Level, plan: Plan, seed: tuple[int
     for number in range(plan.references):
         reference = sample(law, Independent(), REFERENCE, seed=(*seed, number))
         fitted = ours.fit(reference, law.kind, pane=level.pane, seed=number)
+        tasks = []
         for replicate in range(plan.replicates):
             again = (*seed, number, replicate)
             stream = changed_after(law, Independent(), limit, quiet=QUIET, seed=again, change=change)
             panes = [pane for block in stream for pane in ours.fold(fitted, block, pane=level.pane)]
-            path = ours.evidence([ours.Task(fitted, panes)], stop=max(thresholds))[0]
+            tasks.append(ours.Task(fitted, panes))
+        for path in ours.evidence(tasks, stop=max(thresholds)):
             passed = [runlength.first_passage(path, threshold) for threshold in thresholds]
             if passed[0] is None or passed[0] >= quiet:
                 found.append([np.inf if p is None else (p - quiet + 1) * level.pane for p in passed])

@@ -23,7 +23,7 @@ WINDOW = 500
 PANE = 20  # divides the window
 LEVEL = 0.05
 
-Score = Callable[[Block], float]
+Scores = Callable[[Sequence[Block]], list[float]]
 
 
 def measure(laws: Sequence[Law], plan: Plan, report: Report, interpreter: Path | None) -> list[Row]:
@@ -44,10 +44,21 @@ def _row(law: Law, change: Change, method: str, power: float, windows: int) -> R
     return {"law": law.name, "change": change.name, "method": method, "power": power, "windows": windows}
 
 
-def _sequential(reference: Block, law: Law, seed: int) -> Score:
-    """The greatest evidence over the panes of a window."""
+def _sequential(reference: Block, law: Law, seed: int) -> Scores:
+    """The greatest evidence over the panes of each window."""
     fitted = ours.fit(reference, law.kind, pane=PANE, seed=seed)
-    return lambda window: float(ours.evidence([ours.Task(fitted, ours.fold(fitted, window, pane=PANE))])[0].max())
+
+    def run(windows: Sequence[Block]) -> list[float]:
+        tasks = [ours.Task(fitted, ours.fold(fitted, window, pane=PANE)) for window in windows]
+        return [float(path.max()) for path in ours.evidence(tasks)]
+
+    return run
+
+
+def _compared(reference: Block, law: Law, seed: int) -> Scores:
+    """Minus the log p-value of each window."""
+    test = ours.window_test(reference, law.kind, seed=seed)
+    return lambda windows: [test(window) for window in windows]
 
 
 def _ours(law: Law, plan: Plan, number: int, report: Report) -> list[Row]:
@@ -59,17 +70,16 @@ def _ours(law: Law, plan: Plan, number: int, report: Report) -> list[Row]:
         reference = sample(law, Independent(), REFERENCE, seed=(10, number, place))
         scores = {
             ours.ENGINE: _sequential(reference, law, place),
-            ours.WINDOW_TEST: ours.window_test(reference, law.kind, seed=place),
+            ours.WINDOW_TEST: _compared(reference, law, place),
         }
-        for i in range(nulls):
-            window = sample(law, Independent(), WINDOW, seed=(11, number, place, i))
-            for method, score in scores.items():
-                quiet[method].append(score(window))
+        drawn = [sample(law, Independent(), WINDOW, seed=(11, number, place, i)) for i in range(nulls)]
+        for method, score in scores.items():
+            quiet[method] += score(drawn)
         for kind, change in enumerate(law.changes):
-            for i in range(changed):
-                window = sample(law, Independent(), WINDOW, seed=(12, number, place, i, kind), change=change)
-                for method, score in scores.items():
-                    found[change, method].append(score(window))
+            seeds = [(12, number, place, i, kind) for i in range(changed)]
+            drawn = [sample(law, Independent(), WINDOW, seed=seed, change=change) for seed in seeds]
+            for method, score in scores.items():
+                found[change, method] += score(drawn)
         report(f"{law.name}: windows of reference {place + 1} of {plan.references}")
     limits = {method: float(np.quantile(values, 1.0 - LEVEL)) for method, values in quiet.items()}
     return [
