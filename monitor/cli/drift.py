@@ -14,6 +14,7 @@ from monitor.cli.sides import Choice, Place, given, place_of
 from monitor.errors import DriftwardenError
 from monitor.importing.row import suggestion
 from monitor.model.comparison import Comparison
+from monitor.model.scores import NAMES
 from monitor.model.signal import KINDS
 
 Form = Literal["table", "json"]
@@ -43,8 +44,9 @@ Examples:
   driftwarden drift compare all.csv.gz all.csv.gz --where-before model=v1 --where-now model=v2 --map auto
 
 \b
-Signals: {", ".join(list(KINDS)[:9])},
-  {", ".join(list(KINDS)[9:11])} and the other scores, {", ".join(list(KINDS)[-3:])}
+Signals: {", ".join(list(KINDS)[:6])},
+  {", ".join(list(KINDS)[6:9])}, {", ".join(list(KINDS)[-3:])},
+  and the scores: {", ".join(NAMES[:3])} …
 """
 
 

@@ -17,7 +17,7 @@ STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --paper: #14181f; --soft: #9aa5b5; --line: #323a47;
   --before: #48618a; --now: #fb923c; --mark: #2a1f18; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2rem auto;
-  max-width: 70rem; padding: 0 1rem; }
+  max-width: 78rem; padding: 0 1rem; }
 h1 { font-size: 1.3rem; margin: 0 0 .5rem; } h2 { font-size: 1.05rem; margin: 0; overflow-wrap: anywhere; }
 .sentence { font-size: 1.15rem; margin: 0 0 1rem; overflow-wrap: anywhere; }
 .soft, caption, dt { color: var(--soft); } .soft { margin: .2rem 0; }
@@ -31,7 +31,7 @@ section { border-top: 1px solid var(--line); padding: 1rem 0; }
 svg.chart { width: 100%; height: auto; } svg text { font-size: 10px; fill: var(--soft); }
 rect.before { fill: var(--before); } path.now { fill: none; stroke: var(--now); stroke-width: 1.6; }
 rect.now { fill: var(--now); } .key { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
-span.label { margin-left: 1em; }
+span.label { margin-left: 1em; white-space: nowrap; }
 .key.before { background: var(--before); } .key.now { border: 2px solid var(--now); box-sizing: border-box; }
 .pair { display: grid; grid-template-columns: repeat(2, minmax(0, 1fr)); gap: 1rem; margin-top: .8rem; }
 .exchange { border-left: 3px solid var(--before); padding-left: .7rem; overflow-wrap: anywhere; }

@@ -181,9 +181,10 @@ def novelty(before: NDArray[np.floating], now: NDArray[np.floating], *, seed: in
     clusters = fit_clusters(projection.apply(fitting), seed=seed)
     known, seen = (clusters.place(projection.apply(rows))[1] for rows in (rest, now))
     limit = float(np.quantile(known, FAMILIAR))
-    return share_difference(
-        "novel traffic", int((known > limit).sum()), len(known), int((seen > limit).sum()), len(seen)
-    )
+    counts = int((known > limit).sum()), len(known), int((seen > limit).sum()), len(seen)
+    found = share_difference("novel traffic", *counts)
+    # A share below zero is none: less is far from every topic than before.
+    return replace(found, value=max(found.value, 0.0), low=max(found.low, 0.0), high=max(found.high, 0.0))
 
 
 def finding_of(name: str, sides: tuple[Column, Column], counts: tuple[int, int], tested: Tested) -> Finding:
