@@ -15,11 +15,12 @@ from detectors.stack import Stack
 from monitor.errors import Permanent
 from monitor.events import BaselineActivated
 from monitor.model.baseline import Baseline
+from monitor.model.grid import pane_of
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment, segments_of
 from monitor.model.signal import KINDS, Column
 from monitor.ports import BaselineStore, Clock, Emit
-from monitor.watch import Pace, closed_before, pane_of, watermark
+from monitor.watch import Pace, closed_before, watermark
 
 # Fewer traces than this make no reference: its own error would hide any drift.
 SEGMENT_MINIMUM = 200

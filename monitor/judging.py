@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -166,15 +166,20 @@ def run_judge(
 
 
 def replay(
-    baseline: Baseline, panes: Mapping[Segment, Mapping[datetime, Sum]], *, pace: Pace, budget: Budget
-) -> list[Verdict]:
-    """The verdicts that stored panes give from a fresh start: what another budget would have said."""
+    baseline: Baseline,
+    panes: Iterable[tuple[Segment, Mapping[datetime, Sum]]],
+    *,
+    pace: Pace,
+    budget: Budget,
+) -> Iterator[Verdict]:
+    """The verdicts that stored panes give from a fresh start: what another budget would have said.
+
+    An hour or a day that was added up is one pane: what it says, it says at once, and alarms by chance are as rare.
+    """
     alarm_at = thresholds(baseline, false_alarms=budget.false_alarms, pane=pace.pane)
-    verdicts: list[Verdict] = []
-    for segment, found in sorted(panes.items()):
+    for segment, found in panes:
         watch, tests = Watch(segment, baseline.version), banks(baseline, segment)
         for start, total in sorted(found.items()):
             step = advance(watch, baseline, tests, start, total, alarm_at.get(segment, float("inf")))
             watch = step.watch
-            verdicts.extend(step.verdicts)
-    return verdicts
+            yield from step.verdicts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -135,7 +135,14 @@ class WatchStore(Protocol):
         """A segment's watch, locked till the end of the block; None where another judge has it or nothing is due."""
 
     def parts(self, baseline: Baseline, since: datetime, until: datetime) -> Mapping[Segment, Sum]:
-        """The sums of every segment over panes from ``since`` to before ``until``, judged or not."""
+        """The sums of every segment over panes that start from ``since`` to before ``until``, judged or not."""
+
+    def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
+        """The judged panes of each segment that are kept, by start: old ones added up to hours and days."""
+
+    def roll_up(self, now: datetime) -> int:
+        """Add up some panes of one segment that are old enough (``monitor.model.grid``), by the clock and by what was
+        judged; how many, 0 when none is left. One transaction: no sum changes, whenever it ends."""
 
     def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
         """At most ``limit`` stored traces of a segment from spans of time, each from its start to before its stop.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from math import log
 
 import numpy as np
@@ -15,6 +15,7 @@ from detectors.effect import effect
 from detectors.sequential import Bank, Memory, bank, start
 from detectors.sequential import advance as advance_memory
 from monitor.model.baseline import Baseline
+from monitor.model.grid import pane_of
 from monitor.model.record import PartitionState
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
@@ -55,16 +56,6 @@ class Step:
     watch: Watch
     verdicts: Sequence[Verdict]
     directions: Mapping[str, Array]
-
-
-def pane_of(time: datetime, width: timedelta) -> datetime:
-    """The start of the pane an instant lies in, on a grid from the epoch.
-
-    >>> pane_of(datetime(2026, 1, 1, 12, 0, 59, tzinfo=UTC), timedelta(minutes=1)).isoformat()
-    '2026-01-01T12:00:00+00:00'
-    """
-    epoch = datetime(1970, 1, 1, tzinfo=UTC)
-    return epoch + (time - epoch) // width * width
 
 
 def watermark(partitions: Sequence[PartitionState], now: datetime, pace: Pace) -> datetime | None:

@@ -28,7 +28,6 @@ from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect
 from monitor.storage.feedback import PostgresFeedbackStore
 from monitor.storage.migrate import migrate
-from monitor.storage.panes import judged as judged_panes
 from monitor.storage.traces import PostgresTraceStore
 from monitor.storage.watches import PostgresWatchStore
 from monitor.testing.database import MemoryDatabase
@@ -165,7 +164,7 @@ class InMemory:
         return {segment: n for (version, segment), n in self.database.late.items() if version == baseline.version}
 
     def judged(self, baseline: Baseline) -> Mapping[Segment, Mapping[datetime, Sum]]:
-        return self.watches().judged(baseline)
+        return dict(self.watches().judged(baseline))
 
     def verdicts(self) -> list[tuple[datetime, Segment, str, float, float, bool]]:
         return sorted((v.pane, v.segment, v.signal, v.n, v.log_e, v.drifted) for v in self.database.verdicts)
@@ -217,8 +216,7 @@ class InPostgres:
         return {Segment.parse(row.segment): row.late for row in found}
 
     def judged(self, baseline: Baseline) -> Mapping[Segment, Mapping[datetime, Sum]]:
-        with self.engine.connect() as connection:
-            return judged_panes(connection, baseline.version)
+        return dict(self.watches().judged(baseline))
 
     def verdicts(self) -> list[tuple[datetime, Segment, str, float, float, bool]]:
         found = self.rows("SELECT * FROM verdicts")

@@ -213,7 +213,7 @@ def test_what_was_stored_is_what_a_replay_says(stores: Stores) -> None:
     site = Site(stores)
     baseline = site.learn()
     site.run(ticks_every=7)
-    again = replay(baseline, stores.judged(baseline), pace=PACE, budget=Budget())
+    again = replay(baseline, stores.judged(baseline).items(), pace=PACE, budget=Budget())
 
     told = sorted((v.pane, v.segment, v.signal, v.n, v.log_e, v.drifted) for v in again)
     assert told == stores.verdicts()
@@ -227,7 +227,7 @@ def test_a_larger_budget_alarms_no_later() -> None:
     site.run(ticks_every=1)
 
     def first(false_alarms: float) -> datetime:
-        found = replay(baseline, stores.judged(baseline), pace=PACE, budget=Budget(false_alarms))
+        found = replay(baseline, stores.judged(baseline).items(), pace=PACE, budget=Budget(false_alarms))
         return min(verdict.pane for verdict in found if verdict.drifted and verdict.segment == ALL)
 
     assert START + CHANGED * PANE <= first(100.0) <= first(1.0) <= first(1e-6)
@@ -243,7 +243,7 @@ def test_two_judges_that_take_turns_judge_as_one(stores: Stores) -> None:
 
     told = sorted(
         (v.pane, v.segment, v.signal, v.n, v.log_e, v.drifted)
-        for v in replay(baseline, stores.judged(baseline), pace=PACE, budget=Budget())
+        for v in replay(baseline, stores.judged(baseline).items(), pace=PACE, budget=Budget())
     )
     assert stores.verdicts() == told
     assert stores.posted() == [("alert.firing", "all", "pager")]

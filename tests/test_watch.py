@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from detectors.base import Sum, summarise
 from monitor.model.baseline import Baseline
+from monitor.model.grid import pane_of
 from monitor.model.record import Partition, PartitionState
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
-from monitor.watch import Pace, Watch, advance, banks, closed_before, pane_of, thresholds, watermark
+from monitor.watch import Pace, Watch, advance, banks, closed_before, thresholds, watermark
 from tests.stores import PANE, START, small_baseline
 
 NOW = START + timedelta(hours=2)

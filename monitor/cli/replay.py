@@ -15,8 +15,9 @@ from monitor.cli.output import FORMATS, Format, show
 def replay(false_alarms: float | None, form: Format) -> None:
     """Judge the stored panes of the baseline in force from a fresh start, and say what would have alarmed when.
 
-    Nothing is stored or sent. With the budget of the settings the answer is what was stored: judging is a pure
-    function of the panes.
+    Nothing is stored or sent. Judging is a pure function of the panes, so with the budget of the settings the answer
+    is what was stored, as long as panes are kept as they were judged: for a day. Older ones are added up to hours, and
+    after a week to days; there an alarm is told at the end of its hour or day.
     """
     from monitor import wiring
     from monitor.judging import Budget
@@ -31,7 +32,9 @@ def replay(false_alarms: float | None, form: Format) -> None:
     verdicts = judge_again(baseline, store.judged(baseline), pace=found.drift.pace(), budget=budget)
     first: dict[tuple[str, str], dict[str, object]] = {}
     traces: dict[tuple[str, str], float] = {}
+    count = 0
     for verdict in verdicts:
+        count += 1
         key = (str(verdict.segment), verdict.signal)
         traces[key] = traces.get(key, 0.0) + verdict.n
         if verdict.drifted and key not in first:
@@ -39,5 +42,5 @@ def replay(false_alarms: float | None, form: Format) -> None:
                 "segment": key[0], "signal": key[1], "onset": verdict.onset, "alarmed": verdict.pane,
                 "after_traces": int(traces[key]), "effect": verdict.effect.value, "kind": verdict.effect.kind,
             }  # fmt: skip
-    click.echo(f"{len(verdicts)} verdicts, at most {budget.false_alarms:g} false alarms in 30 days", err=True)
+    click.echo(f"{count} verdicts, at most {budget.false_alarms:g} false alarms in 30 days", err=True)
     show(sorted(first.values(), key=lambda row: str(row["alarmed"])), form)

@@ -16,8 +16,8 @@ from monitor.demo.screen import Picture, Screen, clock
 from monitor.demo.stage import Stage, staged
 from monitor.errors import Transient
 from monitor.model.build import build_of
+from monitor.model.grid import pane_of
 from monitor.model.trace import Trace
-from monitor.watch import pane_of
 
 CHANGE_AT = 0.6
 SPAN = timedelta(hours=4)

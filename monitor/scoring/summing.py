@@ -9,9 +9,9 @@ import numpy as np
 
 from detectors.stack import summarise_groups
 from monitor.model.baseline import Baseline
+from monitor.model.grid import pane_of
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment, label_value, segments_of
-from monitor.watch import pane_of
 
 
 def add_up(

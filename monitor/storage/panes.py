@@ -64,7 +64,8 @@ def close_panes(connection: sa.Connection, baseline: int, segment: Segment, pane
     """Keeps added-up panes and removes their parts."""
     for start, total in panes.items():
         connection.exec_driver_sql(
-            "INSERT INTO panes VALUES (%s, %s, %s, %s, %s)", (start, baseline, str(segment), total.n, pack(total))
+            "INSERT INTO panes (pane, baseline, segment, n, total) VALUES (%s, %s, %s, %s, %s)",
+            (start, baseline, str(segment), total.n, pack(total)),
         )
     if panes:
         connection.exec_driver_sql(
@@ -74,7 +75,7 @@ def close_panes(connection: sa.Connection, baseline: int, segment: Segment, pane
 
 
 def parts(connection: sa.Connection, baseline: int, since: datetime, until: datetime) -> dict[Segment, Sum]:
-    """Sums by segment over the panes from ``since`` to before ``until``, whether judged or not."""
+    """Sums by segment over the panes that start from ``since`` to before ``until``, whether judged or not."""
     found: dict[Segment, Sum] = {}
     for table in ("panes", "sums"):
         for row in connection.exec_driver_sql(
@@ -86,9 +87,16 @@ def parts(connection: sa.Connection, baseline: int, since: datetime, until: date
     return found
 
 
-def judged(connection: sa.Connection, baseline: int) -> dict[Segment, dict[datetime, Sum]]:
-    """Judged panes by segment."""
-    found: dict[Segment, dict[datetime, Sum]] = {}
-    for row in connection.exec_driver_sql("SELECT segment, pane, n, total FROM panes WHERE baseline = %s", (baseline,)):
-        found.setdefault(Segment.parse(row.segment), {})[row.pane] = unpack(row.n, row.total)
-    return found
+def judged(connection: sa.Connection, baseline: int, segment: Segment) -> dict[datetime, Sum]:
+    """Judged panes of a segment in order of time: old ones as what they were added up to."""
+    rows = connection.exec_driver_sql(
+        "SELECT pane, n, total FROM panes WHERE baseline = %s AND segment = %s ORDER BY pane",
+        (baseline, str(segment)),
+    )
+    return {row.pane: unpack(row.n, row.total) for row in rows}
+
+
+def judged_segments(connection: sa.Connection, baseline: int) -> list[Segment]:
+    """Segments that were ever judged against a baseline."""
+    rows = connection.exec_driver_sql("SELECT segment FROM watches WHERE baseline = %s", (baseline,))
+    return sorted(Segment.parse(row.segment) for row in rows)

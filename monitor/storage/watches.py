@@ -24,6 +24,7 @@ from monitor.storage import panes
 from monitor.storage.alerts import open_alert, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
+from monitor.storage.rollup import roll_up
 from monitor.storage.rows import copy_rows
 from monitor.storage.samples import read_sample
 from monitor.watch import Watch
@@ -135,10 +136,17 @@ class PostgresWatchStore:
         with guarded(self.engine), self.engine.connect() as connection:
             return open_alert(connection, labels)
 
-    def judged(self, baseline: Baseline) -> dict[Segment, dict[datetime, Sum]]:
-        """All judged panes of a baseline that are still kept."""
+    def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
         with guarded(self.engine), self.engine.connect() as connection:
-            return panes.judged(connection, baseline.version)
+            segments = panes.judged_segments(connection, baseline.version)
+        for segment in segments:  # a connection each: who asks may take long over one
+            with guarded(self.engine), self.engine.connect() as connection:
+                found = panes.judged(connection, baseline.version, segment)
+            yield segment, found
+
+    def roll_up(self, now: datetime) -> int:
+        with guarded(self.engine), self.engine.begin() as connection:
+            return roll_up(connection, now)
 
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         connection = self.held

@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import reduce
 from hashlib import md5
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
 from monitor.model.feedback import Certificate, Opinion
+from monitor.model.grid import LEVELS, Level, pane_of
 from monitor.model.record import Partition, PartitionState, Record, StoredReject
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment, label_value
@@ -72,6 +75,7 @@ class MemoryDatabase:
     certificates: list[Certificate] = field(default_factory=list)
     sums: dict[Place, dict[datetime, dict[PartKey, Sum]]] = field(default_factory=dict)
     panes: dict[Place, dict[datetime, Sum]] = field(default_factory=dict)
+    widths: dict[tuple[Place, datetime], timedelta] = field(default_factory=dict)
     watches: dict[Place, Watch] = field(default_factory=dict)
     late: dict[Place, float] = field(default_factory=dict)
     claimed: set[Place] = field(default_factory=set)
@@ -112,6 +116,30 @@ class MemoryDatabase:
                 del rows[key]
             if not rows:
                 del self.sums[place][start]
+
+    def roll_up(self, now: datetime) -> int:
+        """Adds up one cell of old panes; how many those were."""
+        watches = self.watches.items()
+        judged = [watch.judged_until for (version, _), watch in watches if version == self.version()]
+        newest = min([now, max([time for time in judged if time is not None], default=now)])
+        for level in LEVELS:
+            due = [
+                (start, place)
+                for place, found in self.panes.items()
+                for start in found
+                if start < level.until(newest) and self.widths.get((place, start), timedelta(0)) == level.finer
+            ]
+            if due:
+                start, place = min(due)
+                return self.add_up(place, pane_of(start, level.width), level)
+        return 0
+
+    def add_up(self, place: Place, start: datetime, level: Level) -> int:
+        found = self.panes[place]
+        taken = [found.pop(pane) for pane in sorted(found) if start <= pane < start + level.width]
+        found[start] = reduce(add, taken)
+        self.widths[place, start] = level.width
+        return len(taken)
 
     def sample(self, segment: Segment, spans: Sequence[tuple[datetime, datetime]], limit: int) -> Scored:
         """Stored traces of a segment with the smallest hashes, by event time."""

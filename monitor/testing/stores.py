@@ -219,10 +219,14 @@ class MemoryWatchStore:
             alerts = self.database.alerts.values()
             return next((alert for alert in alerts if alert.open and alert.fingerprint == asked), None)
 
-    def judged(self, baseline: Baseline) -> dict[Segment, dict[datetime, Sum]]:
-        """All judged panes of a baseline."""
-        panes = self.database.panes.items()
-        return {segment: dict(found) for (version, segment), found in panes if version == baseline.version}
+    def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
+        for (version, segment), found in sorted(self.database.panes.items()):
+            if version == baseline.version:
+                yield segment, dict(sorted(found.items()))
+
+    def roll_up(self, now: datetime) -> int:
+        with self.database.lock:
+            return self.database.roll_up(now)
 
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         self.writes.append(lambda: self.write(claim, watch, verdicts, changes))

@@ -23,6 +23,7 @@ from monitor.judging import Judge, new_id, run_judge
 from monitor.kafka.config import KafkaConfig
 from monitor.outbox import notify
 from monitor.pipeline import consume, listen
+from monitor.ports import WatchStore
 from monitor.settings import Settings
 from monitor.storage import partitions
 from monitor.storage.feedback import PostgresFeedbackStore, forget
@@ -37,6 +38,7 @@ from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settin
 # With an encoder a trace takes some ten milliseconds: fewer at once keep a batch, and so a redelivery, short.
 ENCODED_BATCH = 200
 MAINTENANCE_S = 3600.0
+ROLLING_STEPS = 50
 LISTEN_AGAIN_S = 60.0
 
 
@@ -121,7 +123,7 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         emit=telemetry.emit,
         new_id=new_id,
     )
-    keep = Maintenance(database, found.database.retention_days)
+    keep = Maintenance(database, store, found.database.retention_days)
     telemetry.emit(Started("judge", f"at most {found.drift.false_alarms:g} false alarms in 30 days"))
 
     def between() -> None:
@@ -134,11 +136,15 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
 
 
 class Maintenance:
-    """Once an hour: partitions for the coming days, and none older than the retention."""
+    """Once an hour: partitions for the coming days, none older than the retention, and old panes added up.
 
-    def __init__(self, database: sa.Engine, retention_days: int) -> None:
-        self.database, self.retention_days = database, retention_days
+    Panes are added up in steps, a few at every turn, so that judging never waits long.
+    """
+
+    def __init__(self, database: sa.Engine, store: WatchStore, retention_days: int) -> None:
+        self.database, self.store, self.retention_days = database, store, retention_days
         self.done_at: datetime | None = None
+        self.rolling = False
 
     def __call__(self) -> None:
         now = clock()
@@ -147,7 +153,11 @@ class Maintenance:
             kept_from = now - timedelta(days=self.retention_days)
             partitions.drop_before(self.database, kept_from)
             forget(self.database, kept_from)
-            self.done_at = now
+            self.done_at, self.rolling = now, True
+        for _ in range(ROLLING_STEPS if self.rolling else 0):
+            if not self.store.roll_up(now):
+                self.rolling = False
+                return
 
 
 def run_notify(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:

@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from kafka import KafkaConsumer, TopicPartition
 
 from monitor.kafka.config import KafkaConfig
+from monitor.model.grid import pane_of
 from monitor.model.scores import NAMES
 from monitor.scoring import add_up
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.panes import parts
-from monitor.watch import pane_of
 from tests.delivery.traffic import BAD, KIND
 from tests.delivery.worker import PANE, WATCHED
 
