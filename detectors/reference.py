@@ -10,7 +10,7 @@ import numpy as np
 
 from detectors.base import Array, Features, Labels, WatchedMap
 from detectors.category import fit_category
-from detectors.dispersion import dispersion
+from detectors.dispersion import dispersion, independent_units
 from detectors.forms import Cumulants, cumulants, form_weights
 from detectors.relation import fit_relation
 from detectors.scalar import fit_scalar
@@ -35,6 +35,7 @@ class Reference:
         cumulants: of the forms under no change.
         half_lives: of the memories, in traces, ``(h,)``.
         dispersion: variance of fading sums over that of independent traces, ``(h, t)``, at least one.
+        unit: traces that hang together; the cumulants are of means of so many.
         doubt: one plus the relative standard error of the variances, ``(t,)``, much where a value is rare.
         smallest_effect: shifts below this many standard deviations along their direction are no drift.
         offset: taken from the evidence, and
@@ -48,6 +49,7 @@ class Reference:
     cumulants: Cumulants
     half_lives: Array
     dispersion: Array
+    unit: float
     doubt: Array
     smallest_effect: float
     offset: float = -1.25
@@ -60,15 +62,10 @@ class Reference:
         return len(self.variances)
 
     @property
-    def blocks(self) -> Array:
-        """Traces that hang together, for each memory ``(h,)``: the dispersion over all axes, by variance."""
-        found: Array = self.dispersion @ self.variances / max(float(self.variances.sum()), 1e-300)
-        return found
-
-    @property
     def over_dispersion(self) -> float:
-        """That of the middle memory: about one for independent traces."""
-        return float(self.blocks[len(self.blocks) // 2])
+        """Mean over all axes, by variance, at the middle memory: one for independent traces."""
+        middle = self.dispersion[len(self.dispersion) // 2]
+        return float(middle @ self.variances / max(float(self.variances.sum()), 1e-300))
 
 
 def fit_reference(
@@ -91,15 +88,20 @@ def fit_reference(
     tested, mean = feature_map.tested, features.mean(axis=0, dtype=np.float64)
     rows = feature_map.turn(features[:, :tested] - mean[:tested])
     # What the reference never saw would be infinitely surprising if it were taken for impossible.
-    seen = np.vstack([rows, feature_map.turn(feature_map.unseen[:, :tested] - mean[:tested])])
+    unseen = feature_map.turn(feature_map.unseen[:, :tested] - mean[:tested])
+    seen = np.vstack([rows, unseen])
     variances = (seen**2).sum(axis=0) / (len(seen) - 1)
     half_lives = memories(len(rows), 1.0 if panes is None else len(rows) / max(len(np.unique(panes)), 1))
     views = feature_map.views
     together = np.ones((len(half_lives), rows.shape[1]))
+    units, size = seen, 1.0
     if panes is not None:
         together = dispersion(rows, panes, views=views, half_lives=half_lives, variances=variances)
+        if together.max() > 1.0:
+            hanging = independent_units(rows, panes, together)
+            units, size = np.vstack([hanging.rows, unseen / np.sqrt(hanging.size)]), hanging.size
     fourth = np.maximum((seen**4).mean(axis=0) - variances**2, 0.0)
-    found = cumulants(seen, views, form_weights(views, variances), np.random.default_rng(len(rows)))
+    found = cumulants(units, views, form_weights(views, variances), np.random.default_rng(len(rows)))
     return Reference(
         n=len(features),
         mean=mean,
@@ -107,6 +109,7 @@ def fit_reference(
         cumulants=found,
         half_lives=half_lives,
         dispersion=together,
+        unit=size,
         doubt=1.0 + np.sqrt(fourth / len(seen)) / np.maximum(variances, 1e-300),
         smallest_effect=smallest_effect,
     )

@@ -60,7 +60,7 @@ def calibrate(
     for name, reference in references.items():
         # Rows are drawn independently, so they are judged as independent ones.
         alone = np.ones_like(reference.dispersion)
-        plain = bank(stack.maps[name], [replace(reference, offset=0.0, slope=1.0, dispersion=alone)])
+        plain = bank(stack.maps[name], [replace(reference, offset=0.0, slope=1.0, dispersion=alone, unit=1.0)])
         rows = features[name][:, : reference.tested]
         paths[name] = null_evidence(plain, rows, pane=pane, random=random, replay=replay)
     found = {}

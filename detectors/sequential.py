@@ -48,7 +48,7 @@ class Bank:
     cumulants: Cumulants
     half_lives: Array
     dispersion: Array
-    blocks: Array
+    unit: Array
     tolerance: Array
     offset: Array
     slope: Array
@@ -141,7 +141,7 @@ def bank(feature_map: WatchedMap, references: Sequence[Reference]) -> Bank:
         ),
         half_lives=np.stack([reference.half_lives for reference in references]),
         dispersion=np.stack([reference.dispersion * reference.doubt for reference in references]),
-        blocks=np.stack([reference.blocks for reference in references]),
+        unit=np.array([reference.unit for reference in references]),
         tolerance=np.stack(
             [reference.smallest_effect**2 / dimensions(views, reference.variances) for reference in references]
         ),
@@ -241,9 +241,9 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     allowed = (_PERIODS / monitors.n)[:, None, None] * monitors.dispersion[:, -1:] + monitors.tolerance[:, None]
     standard = memory.sums / memory.counts[:, :, None] / np.sqrt(chance + allowed)
     forms = np.matmul(standard**2, monitors.weights.transpose(0, 2, 1))  # (m, h, r)
-    # What the traces bring is of few traces, the fewer the more they hang together; what is allowed for is not.
+    # What the traces bring is of few independent units, four at least; what is allowed for is not.
     share = spread / (spread + _PERIODS / monitors.n[:, None])
-    fewness = monitors.blocks * memory.fourths / memory.squares**2 * share**2
+    fewness = np.minimum(monitors.unit[:, None] * memory.fourths / memory.squares**2, 0.25) * share**2
     parts = monitors.cumulants
     each = fewness[:, :, None, None]
     cumulants = parts.gaussian[:, None] + each * parts.few[:, None] + each**2 * parts.fewer[:, None]

@@ -21,7 +21,7 @@ def test_independent_traces_have_none() -> None:
 
 def test_runs_of_equal_traces_disperse_by_their_length() -> None:
     runs = np.repeat(np.random.default_rng(0).normal(size=(2_000, 3)), 8, axis=0)
-    np.testing.assert_allclose(of(runs)[1], 8.0, rtol=0.25)
+    np.testing.assert_allclose(of(runs)[1], 8.0, rtol=0.3)
 
 
 def test_it_is_told_by_axis_where_only_the_leading_one_hangs_together() -> None:
