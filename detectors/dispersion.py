@@ -12,8 +12,8 @@ from detectors.base import Array, Labels, View
 _STRETCHES = 6.0
 # An excess that chance would show once in forty times is taken for one.
 _CERTAIN = 2.0
-# Units that vary this much of what long ones do are long enough; fewer than so many say nothing of their law.
-_ENOUGH, _FEWEST_UNITS = 0.8, 48
+# Runs of double length that vary less than so much more show that runs are long enough; fewer say nothing of their law.
+_MORE, _FEWEST_UNITS = 1.15, 48
 
 
 def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_lives: Array, variances: Array) -> Array:
@@ -61,28 +61,21 @@ class Units:
     size: float
 
 
-def independent_units(rows: Array, panes: Labels, together: Array) -> Units:
-    """Traces where they are independent; else runs of panes long enough to vary as much as longer ones do.
+def independent_units(rows: Array, panes: Labels) -> Units:
+    """The shortest runs of panes that longer ones hardly vary more than.
 
     Args:
         rows: centred, in turned features, ``(n, t)``.
         panes: pane of each row ``(n,)``, in the order of time.
-        together: their dispersion, ``(h, t)``.
     """
-    longest = together[-1]
-    if longest.max() <= 1.0:
-        return Units(rows, 1.0)
     place = np.unique(panes, return_inverse=True)[1]
-    aim = _ENOUGH * float(longest @ (rows**2).sum(axis=0))
-    units = Units(rows, 1.0)
-    length = 1
-    while (place.max() + 1) // length >= _FEWEST_UNITS:
-        units = _runs(rows, place // length)
-        if len(units.rows) * float((units.rows**2).mean(axis=0).sum()) * units.size >= aim:
+    length, units = 1, _runs(rows, place)
+    while (place.max() + 1) // (2 * length) >= _FEWEST_UNITS:
+        longer = _runs(rows, place // (2 * length))
+        if (longer.rows**2).mean(axis=0).sum() < _MORE * (units.rows**2).mean(axis=0).sum():
             break
-        length *= 2
-    variances = (rows**2).mean(axis=0)
-    scales = np.sqrt(variances / np.maximum((units.rows**2).mean(axis=0), 1e-300))
+        length, units = 2 * length, longer
+    scales = np.sqrt((rows**2).mean(axis=0) / np.maximum((units.rows**2).mean(axis=0), 1e-300))
     return Units(units.rows * scales, units.size)
 
 
@@ -117,7 +110,7 @@ def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretche
             group = order[start : start + size]
             ratio = float((relative[group] / variances[group]).mean())
             chance = np.sqrt(2.0 / (stretches * len(group)))
-            # What is certain is taken with half its standard error: too little costs more false alarms than too much costs delay.
+            # With half its standard error: too little costs more false alarms than too much costs delay.
             found[group] = ratio * (1.0 + 0.5 * chance) if ratio > 1.0 + _CERTAIN * chance else 1.0
             start, size = start + size, min(2 * size, 64)
     return found

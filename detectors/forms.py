@@ -15,8 +15,6 @@ from scipy.special import gammaincc, log_ndtr
 
 from detectors.base import Array, Features, View
 
-# Means of so many traces show how far the cumulants are from Gaussian ones.
-_FEW = (4, 16)
 _DRAWS = 4096
 _CHUNK = 256
 # Above this shape the cube root of a gamma is a Gaussian to within a tenth of the log tail.
@@ -78,31 +76,34 @@ def dimensions(views: tuple[View, ...], variances: Array) -> Array:
     return found
 
 
-def cumulants(rows: Array, views: tuple[View, ...], weights: Array, random: np.random.Generator) -> Cumulants:
+def cumulants(
+    rows: Array, views: tuple[View, ...], weights: Array, random: np.random.Generator, *, few: int = 4
+) -> Cumulants:
     """The cumulants of forms of the mean of independent ``rows (n, t)``, centred.
 
-    The Gaussian ones come of the sample covariance, less its bias; what few traces add is drawn: means of 4 and of 16.
+    The Gaussian ones come of the sample covariance, less its bias; what few rows add is drawn: means of ``few`` rows
+    and of four times as many.
     """
     gaussian = np.zeros((len(weights), 3))
-    beyond = np.zeros((len(_FEW), len(weights), 3))
+    beyond = np.zeros((2, len(weights), 3))
     starts = [(view.start, view.stop) for view in views for _ in view.ridges]
     for (start, stop), forms in _by_view(starts).items():
         part = rows[:, start:stop].astype(np.float32)
         for form in forms:
             plain, gaussian[form] = _traces(part, weights[form, start:stop])
             beyond[:, form] -= plain
-        for i, few in enumerate(_FEW):
-            squares = _means(part, few, random) ** 2
+        for i, count in enumerate((few, 4 * few)):
+            squares = _means(part, count, random) ** 2
             for form in forms:
                 drawn = squares @ weights[form, start:stop].astype(np.float32)
                 centred = drawn.astype(np.float64) - drawn.mean(dtype=np.float64)
                 beyond[i, form] += [0.0, (centred**2).mean(), (centred**3).mean()]
     beyond[..., 0] = 0.0
     small, large = np.maximum(beyond, 0.0)
-    # Solve a / 4 + b / 16 = small, a / 16 + b / 256 = large; the second cumulant has no b.
-    fewer = np.maximum((small - 4.0 * large) * 64.0 / 3.0, 0.0)
+    # Solve a / f + b / f² = small, a / 4f + b / 16f² = large; the second cumulant has no b.
+    fewer = np.maximum((small - 4.0 * large) * (4.0 / 3.0) * few**2, 0.0)
     fewer[:, 1] = 0.0
-    return Cumulants(gaussian, np.maximum(16.0 * large - fewer / 16.0, 0.0), fewer)
+    return Cumulants(gaussian, np.maximum(4.0 * few * large - fewer / (4.0 * few), 0.0), fewer)
 
 
 def surprise(forms: Array, cumulant: Array) -> Array:

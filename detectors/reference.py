@@ -94,14 +94,15 @@ def fit_reference(
     half_lives = memories(len(rows), 1.0 if panes is None else len(rows) / max(len(np.unique(panes)), 1))
     views = feature_map.views
     together = np.ones((len(half_lives), rows.shape[1]))
-    units, size = seen, 1.0
+    units, size, few = seen, 1.0, 4
     if panes is not None:
         together = dispersion(rows, panes, views=views, half_lives=half_lives, variances=variances)
         if together.max() > 1.0:
-            hanging = independent_units(rows, panes, together)
-            units, size = np.vstack([hanging.rows, unseen / np.sqrt(hanging.size)]), hanging.size
+            hanging = independent_units(rows, panes)
+            units, size, few = np.vstack([hanging.rows, unseen / np.sqrt(hanging.size)]), hanging.size, 1
     fourth = np.maximum((seen**4).mean(axis=0) - variances**2, 0.0)
-    found = cumulants(units, views, form_weights(views, variances), np.random.default_rng(len(rows)))
+    random = np.random.default_rng(len(rows))
+    found = cumulants(units, views, form_weights(views, variances), random, few=few)
     return Reference(
         n=len(features),
         mean=mean,

@@ -241,9 +241,9 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     allowed = (_PERIODS / monitors.n)[:, None, None] * monitors.dispersion[:, -1:] + monitors.tolerance[:, None]
     standard = memory.sums / memory.counts[:, :, None] / np.sqrt(chance + allowed)
     forms = np.matmul(standard**2, monitors.weights.transpose(0, 2, 1))  # (m, h, r)
-    # What the traces bring is of few independent units, four at least; what is allowed for is not.
+    # What the traces bring is of few independent units, one at least; what is allowed for is not.
     share = spread / (spread + _PERIODS / monitors.n[:, None])
-    fewness = np.minimum(monitors.unit[:, None] * memory.fourths / memory.squares**2, 0.25) * share**2
+    fewness = np.minimum(monitors.unit[:, None] * memory.fourths / memory.squares**2, 1.0) * share**2
     parts = monitors.cumulants
     each = fewness[:, :, None, None]
     cumulants = parts.gaussian[:, None] + each * parts.few[:, None] + each**2 * parts.fewer[:, None]
