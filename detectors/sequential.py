@@ -43,13 +43,13 @@ class Bank:
     map: WatchedMap
     n: Array
     mean: Array
-    weights: Array
+    weights: Features
     priors: Array
     cumulants: Cumulants
     half_lives: Array
-    dispersion: Array
+    dispersion: Features
     unit: Array
-    tolerance: Array
+    tolerance: Features
     offset: Array
     slope: Array
 
@@ -131,8 +131,8 @@ def bank(feature_map: WatchedMap, references: Sequence[Reference]) -> Bank:
     return Bank(
         map=feature_map,
         n=np.array([float(reference.n) for reference in references]),
-        mean=np.stack([feature_map.turn(reference.mean[:tested]) for reference in references]),
-        weights=np.stack([form_weights(views, reference.variances) for reference in references]),
+        mean=np.stack([reference.mean[:tested] for reference in references]),
+        weights=np.stack([form_weights(views, reference.variances) for reference in references]).astype(np.float32),
         priors=priors(views),
         cumulants=Cumulants(
             np.stack([reference.cumulants.gaussian for reference in references]),
@@ -140,11 +140,11 @@ def bank(feature_map: WatchedMap, references: Sequence[Reference]) -> Bank:
             np.stack([reference.cumulants.fewer for reference in references]),
         ),
         half_lives=np.stack([reference.half_lives for reference in references]),
-        dispersion=np.stack([reference.dispersion * reference.doubt for reference in references]),
+        dispersion=np.stack([reference.dispersion * reference.doubt for reference in references]).astype(np.float32),
         unit=np.array([reference.unit for reference in references]),
         tolerance=np.stack(
             [reference.smallest_effect**2 / dimensions(views, reference.variances) for reference in references]
-        ),
+        ).astype(np.float32),
         offset=np.array([reference.offset for reference in references]),
         slope=np.array([reference.slope for reference in references]),
     )
@@ -181,7 +181,7 @@ def advance(monitors: Bank, memory: Memory, totals: Array, n: Array, *, threshol
     quiet = np.where(confirmed | alarmed, 0.0, memory.quiet + n)
     quiet_panes = np.where(confirmed | alarmed, 0, memory.quiet_panes + 1)
     over = drifting & ~confirmed & (quiet >= memory.patience) & (quiet_panes >= _LEAST_QUIET_PANES)
-    ages = np.where(alarmed, onset_age(monitors, faded, gradient), n)
+    ages = np.where(alarmed, onset_age(monitors, faded, gradient), n) if alarmed.any() else n
     patience = np.where(alarmed, np.maximum(_PATIENCE * ages, _LEAST_QUIET), memory.patience)
     steps = np.where(drifting, memory.steps + 1, np.where(alarmed, np.ceil(ages / n - 0.5).astype(np.int64), 0))
     peak = np.maximum(memory.peak, np.where(drifting | alarmed, log_e, 0.0))
@@ -219,10 +219,11 @@ def onset_age(monitors: Bank, memory: Memory, gradient: Array) -> Array:
 
 def _fade(monitors: Bank, memory: Memory, totals: Array, n: Array) -> Memory:
     """The memories with a pane added."""
-    shift = monitors.map.turn(totals) - n[:, None] * monitors.mean
+    # Beyond the mean there is little, which single precision holds.
+    shift = monitors.map.turn(totals - n[:, None] * monitors.mean).astype(np.float32)
     fade = 0.5 ** (n[:, None] / monitors.half_lives)
     return Memory(
-        sums=(fade[:, :, None] * memory.sums + shift[:, None, :]).astype(np.float32),
+        sums=fade.astype(np.float32)[:, :, None] * memory.sums + shift[:, None, :],
         counts=fade * memory.counts + n[:, None],
         squares=fade**2 * memory.squares + n[:, None],
         fourths=fade**4 * memory.fourths + n[:, None],
@@ -237,10 +238,11 @@ def _fade(monitors: Bank, memory: Memory, totals: Array, n: Array) -> Memory:
 def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     """The evidence ``(m,)``, the form that leads, and the unit gradient of that form ``(m, t)``."""
     spread = memory.squares / memory.counts**2
-    chance = monitors.dispersion * spread[:, :, None]
-    allowed = (_PERIODS / monitors.n)[:, None, None] * monitors.dispersion[:, -1:] + monitors.tolerance[:, None]
-    standard = memory.sums / memory.counts[:, :, None] / np.sqrt(chance + allowed)
-    forms = np.matmul(standard**2, monitors.weights.transpose(0, 2, 1))  # (m, h, r)
+    allowed = (_PERIODS / monitors.n).astype(np.float32)[:, None, None] * monitors.dispersion[:, -1:]
+    variance = monitors.dispersion * spread.astype(np.float32)[:, :, None] + allowed + monitors.tolerance[:, None]
+    variance *= (memory.counts**2).astype(np.float32)[:, :, None]
+    standard = memory.sums / np.sqrt(variance)
+    forms = np.matmul(standard**2, monitors.weights.transpose(0, 2, 1)).astype(np.float64)  # (m, h, r)
     # What the traces bring is of few independent units, one at least; what is allowed for is not.
     share = spread / (spread + _PERIODS / monitors.n[:, None])
     fewness = np.minimum(monitors.unit[:, None] * memory.fourths / memory.squares**2, 1.0) * share**2
@@ -255,4 +257,4 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     form = leader % forms.shape[2]
     gradient = monitors.weights[rows, form] * standard[rows, leader // forms.shape[2]]
     lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
-    return log_e, form, gradient / np.maximum(lengths, 1e-300)
+    return log_e, form, gradient / np.maximum(lengths, 1e-30)

@@ -88,7 +88,8 @@ class EmbeddingMap:
     def turn(self, features: Array) -> Array:
         """The vector in its principal axes, the rest as it is."""
         d = len(self.centre)
-        return np.concatenate([features[..., :d] @ self.axes, features[..., d:]], axis=-1)
+        # In single precision, as the axes are.
+        return np.concatenate([features[..., :d].astype(np.float32) @ self.axes, features[..., d:]], axis=-1)
 
     def turn_back(self, turned: Array) -> Array:
         """The vector from its principal axes, the rest as it is."""

@@ -113,7 +113,7 @@ def test_a_baseline_comes_back_as_it_was_put_in_force(stores: Stores) -> None:
     assert np.array_equal(found.stack.apply(columns), made.stack.apply(columns))
     before, after = made.references[ALL]["response.tokens"], found.references[ALL]["response.tokens"]
     assert np.array_equal(before.mean, after.mean)
-    assert np.array_equal(before.covariance, after.covariance)
+    assert np.array_equal(before.variances, after.variances)
 
 
 def test_versions_count_up_and_the_highest_is_in_force(stores: Stores) -> None:
