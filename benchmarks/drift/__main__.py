@@ -20,7 +20,7 @@ from benchmarks.drift.plots import draw
 from benchmarks.drift.results import FOLDER, FULL, QUICK, progress, save
 from benchmarks.drift.texts import real_laws
 
-PARTS = ("page", "arl", "delay", "power", "peers", "cost", "llmdrift")
+PARTS = ("page", "arl", "delay", "power", "peers", "cost", "llmdrift", "month")
 _WITH_PEERS = ("power", "peers", "cost")
 
 

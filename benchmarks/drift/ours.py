@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from benchmarks.drift.laws import Kind
 from benchmarks.drift.streams import Block
 from benchmarks.drift.traffic import Array, Labels
 from detectors.base import Sum, summarise
-from detectors.reference import Reference, fit_references, fit_stack
+from detectors.budget import threshold, weights
+from detectors.reference import Reference, fit_reference, fit_references, fit_stack
 from detectors.reference import fit as fit_signals
 from detectors.replay import Replay, calibrate
 from detectors.ruler import difference, fit_reference_ruler, noise_of
@@ -131,6 +132,38 @@ def judge_site(site: Site, monitors: Mapping[str, Any], pane: Sum) -> dict[str, 
         totals = pane[slices[name]].total[None, : site.references[name].tested]
         moved[name] = advance(test, monitors.get(name) or start(test), totals, n, thresholds=thresholds)[0]
     return moved
+
+
+class Fleet:
+    """The monitors of one signal in every segment, judged side by side."""
+
+    def __init__(self, tests: Bank, pool: Array) -> None:
+        self.tests, self.pool, self.memory = tests, pool, start(tests)
+
+    def advance(self, panes: Labels, traces: int, log_threshold: float) -> Labels:
+        """Fold a pane of the pool into each monitor; which drift then, ``(m,)``."""
+        n, thresholds = np.full(len(panes), float(traces)), np.full(len(panes), np.exp(log_threshold))
+        self.memory, told = advance(self.tests, self.memory, self.pool[panes], n, thresholds=thresholds)
+        return told.drifted
+
+
+def fit_fleet(whole: Block, parts: Sequence[Block], stream: Block, kind: Kind, *, pane: int) -> Fleet:
+    """Maps and calibration come of all traffic, a reference of each part; ``stream`` is cut into the pool of panes."""
+    fitted = fit(whole, kind, pane=pane, seed=0)
+    stack, made = fitted.stack, fitted.stack.maps["x"]
+    references = []
+    for part in parts:
+        own = fit_reference(stack.apply({"x": _column(part, kind)}), made)
+        references.append(replace(own, offset=fitted.reference.offset, slope=fitted.reference.slope))
+    pool = [total.total[: fitted.reference.tested] for total in fold(fitted, stream, pane=pane)]
+    return Fleet(bank(made, references), np.stack(pool))
+
+
+def fleet_threshold(segments: int, signals: int, *, panes: int, false_alarms: float) -> float:
+    """The log evidence at which a monitor of one of many segments alarms beside one of all traffic."""
+    counts = {"": signals} | {f"segment={i}": signals for i in range(segments)}
+    weight = weights(counts, all_traffic="")["segment=0"]
+    return float(np.log(threshold(false_alarms=false_alarms, period_panes=panes, weight=weight)))
 
 
 def kept_bytes(thing: Any) -> int:
