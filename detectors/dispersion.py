@@ -110,7 +110,7 @@ def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretche
             group = order[start : start + size]
             ratio = float((relative[group] / variances[group]).mean())
             chance = np.sqrt(2.0 / (stretches * len(group)))
-            # With half its standard error: too little costs more false alarms than too much costs delay.
-            found[group] = ratio * (1.0 + 0.5 * chance) if ratio > 1.0 + _CERTAIN * chance else 1.0
+            # With its standard error: too little costs more false alarms than too much costs delay.
+            found[group] = ratio * (1.0 + chance) if ratio > 1.0 + _CERTAIN * chance else 1.0
             start, size = start + size, min(2 * size, 64)
     return found
