@@ -133,7 +133,7 @@ def test_runs_of_equal_traces_do_not_alarm_once_the_reference_knows_them() -> No
     sticky, later = (np.repeat(random.normal(size=size), 8) for size in (1_000, 2_000))
     knows = fit({"x": sticky}, {"x": "scalar"}, seed=0, panes=np.arange(8_000) // PANE)
     ignores = fit({"x": sticky}, {"x": "scalar"}, seed=0)
-    assert knows[1]["x"].over_dispersion == pytest.approx(8.0, rel=0.5)
+    assert 8.0 <= knows[1]["x"].over_dispersion <= 16.0
     assert found_after(replay(knows, {"x": later}, threshold=1e6)["x"]) == np.inf
     assert found_after(replay(ignores, {"x": later}, threshold=1e6)["x"]) < 1_000
 
