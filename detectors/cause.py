@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from detectors.base import Array, Labels
+from detectors.base import Array, Features, Labels
 
 Kind = Literal[
     "adapter", "prompt_template", "model", "build", "cache", "engine", "service", "tenant",
@@ -31,12 +31,14 @@ class Period:
         topics: topic of each prompt, ``(n,)``.
         folds: fold of each trace, ``(n,)``.
         labels: for each label its value of each trace, ``(n,)``; empty where a trace has none.
+        prompts: unit vectors ``(n, d)``, NaN where missing; None where prompts are known by their topics alone.
     """
 
     values: Array
     topics: Labels
     folds: Labels
     labels: Mapping[Label, NDArray[np.str_]]
+    prompts: Features | None = None
 
     def __len__(self) -> int:
         return len(self.topics)

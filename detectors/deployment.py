@@ -8,7 +8,8 @@ import numpy as np
 
 from detectors.base import Array
 from detectors.cause import Cause, Label, Period, growth
-from detectors.contrast import Residuals, contrast
+from detectors.contrast import contrast
+from detectors.expectation import Residuals
 
 # Of values that changed on the same traces the first names the cause. A tenant that comes brings its own template; a
 # model of another name is another build, too.

@@ -1,9 +1,14 @@
 """What changed, and which change caused it: parts that add to the shift, the significant ones named and ranked.
 
-Traces before and after an onset are compared along the change (``witness``), topic by topic (``topics``). What other
-questions explain is traffic: a tenant that came or grew, a new topic, else the mix. What is left is behaviour: label
+Traces before and after an onset are compared along the change (``witness``). What their prompts let one expect of them
+(``expectation``) is traffic: a tenant that came or grew, a new topic, else the mix. What is left is behaviour: label
 values that came or grew are contrasted with the traces without them (``contrast``); what those have in common is laid
-to a value that was there before if its traces alone changed, else to the model itself.
+to a value that was there before if its traces alone changed, else to the model itself. With ``E y = m`` expected,
+
+    mean_after y − mean_before y  =  (mean_after m − mean_before m)  +  (mean_after (y − m) − mean_before (y − m))
+    shift                            mix                                behaviour
+
+which with m the mean before of a prompt's topic is Kitagawa's ``Σ (p_c − p⁰_c) μ⁰_c + Σ p_c (μ_c − μ⁰_c)`` (JASA 1955).
 """
 
 from __future__ import annotations
@@ -14,13 +19,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import chi2
 
-from detectors.base import Array, Labels, summarise
+from detectors.base import Array
 from detectors.cause import Cause, Period
-from detectors.contrast import Mask, residuals
-from detectors.decomposition import Split, split
 from detectors.deployment import behaviour_parts
+from detectors.expectation import Fit, Mask, Residuals, prepared, residuals
 from detectors.traffic import traffic_parts
-from detectors.witness import FOLDS
 
 _NOTHING = 1e-3  # a shift that chance makes this often is not explained
 # A cause is named when chance makes such a part this seldom, and when it is a tenth of the shift.
@@ -29,64 +32,91 @@ _LEAST_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Signals:
+    """What is known of s signals, each ``(s,)``.
+
+    Attributes:
+        asked: which are of the prompt alone: no model changes these.
+        over_dispersion: of their means, at least one.
+        reach: see ``Places``.
+    """
+
+    asked: Mask
+    over_dispersion: Array
+    reach: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Explanation:
     """Why means moved.
 
     Attributes:
         causes: largest share first; what is not significant is together ``unexplained`` and last. Shares add to one.
-        split: of each signal by topic and fold, ``(c, s)``.
         weights: of the signals in the shares, ``(s,)``, adding to one; zeros where the shift itself is not significant.
-        behaviour: share of behaviour in the shift; the rest is mix and new topics.
+        shifts: by how much each signal moved, ``(s,)``, in the unit of its values.
+        behaviour: how much of each shift is behaviour, ``(s,)``, in the same unit; the rest is mix and new topics.
+        share: of behaviour in the whole; NaN where the shift itself is not significant.
+        by_topic: how much of that each topic after holds, ``(topics,)``.
     """
 
     causes: tuple[Cause, ...]
-    split: Split
     weights: Array
-    behaviour: float
+    shifts: Array
+    behaviour: Array
+    share: float
+    by_topic: Array
 
 
-def explain(
-    before: Period, after: Period, *, novel: int, over_dispersion: Array, prompt_dispersion: float
-) -> Explanation:
+def explain(before: Period, after: Period, signals: Signals, *, novel: int, prompt_dispersion: float) -> Explanation:
     """Explain the shift of s signals at once; one that is clearer counts for more.
 
     Args:
         before: n traces, places along the change ``(n, s)``.
         after: m traces.
+        signals: what is known of them.
         novel: the topic of novel prompts.
-        over_dispersion: of each signal, ``(s,)``.
-        prompt_dispersion: the same of the prompts.
+        prompt_dispersion: over-dispersion of the prompts.
     """
     values = np.vstack([before.values, after.values])
     is_after = np.arange(len(values)) >= len(before)
-    cells = cells_of(before, after)
-    parted = by_topic(values, cells, is_after)
-    weights, clearness = signal_weights(before.values, after.values, over_dispersion)
+    shifts = values[is_after].mean(axis=0) - values[~is_after].mean(axis=0)
+    weights, clearness = signal_weights(before.values, after.values, signals.over_dispersion)
     if clearness <= chi2.isf(_NOTHING, len(weights)):
-        return Explanation((Cause("unexplained", "", 1.0, 1.0),), parted, np.zeros(len(weights)), float("nan"))
-    shifts = parted.shift
-    combined = values @ np.divide(weights, shifts, out=np.zeros(len(weights)), where=weights > 0)
-    found = residuals(combined, cells, is_after, over_dispersion=float(weights @ over_dispersion))
+        nothing = np.zeros(len(weights))
+        unexplained = Cause("unexplained", "", 1.0, 1.0)
+        return Explanation((unexplained,), nothing, shifts, nothing, float("nan"), np.zeros(1))
+    factors = np.divide(weights, shifts, out=np.zeros(len(weights)), where=weights > 0)
+    fits = fits_of(before, after, novel)
+    answered = values @ np.where(signals.asked, 0.0, factors)
+    reach, spread = float(weights @ signals.reach), float(weights @ signals.over_dispersion)
+    found = residuals(answered, fits, is_after, reach=reach, over_dispersion=spread)
+    combined = values @ factors
     parts = [
         *traffic_parts(combined, found, before, after, novel=novel, over_dispersion=prompt_dispersion),
         *behaviour_parts(found, before, after),
     ]
-    behaviour = float(found.values[is_after].mean() - found.values[~is_after].mean())
-    return Explanation(ranked(together(parts)), parted, weights, behaviour)
+    alone = [
+        0.0 if asked else moved(residuals(column, fits, is_after, reach=reach, over_dispersion=1.0))
+        for asked, column, reach in zip(signals.asked, values.T, signals.reach.tolist(), strict=True)
+    ]
+    by_topic = np.bincount(after.topics, weights=found.values[is_after]) / len(after)
+    return Explanation(ranked(together(parts)), weights, shifts, np.array(alone), moved(found), by_topic)
 
 
-def cells_of(before: Period, after: Period) -> Labels:
-    """Topic and fold of the traces before, then after, as one number."""
-    topics = np.concatenate([before.topics, after.topics])
-    cells: Labels = FOLDS * topics + np.concatenate([before.folds, after.folds])
-    return cells
-
-
-def by_topic(values: Array, cells: Labels, after: Mask) -> Split:
-    """The split of the shift of ``(n + m, s)`` values over the cells."""
-    return split(
-        *([summarise(values[rows & (cells == cell)]) for cell in range(cells.max() + 1)] for rows in (~after, after))
+def fits_of(before: Period, after: Period, novel: int) -> list[list[Fit]]:
+    """What prompts let one expect; of a new topic nothing can be expected."""
+    topics, folds = (
+        np.concatenate([one, other]) for one, other in ((before.topics, after.topics), (before.folds, after.folds))
     )
+    prompts = None
+    if before.prompts is not None and after.prompts is not None:
+        prompts = np.concatenate([before.prompts, after.prompts])
+    return prepared(prompts, topics, folds, after=np.arange(len(topics)) >= len(before), foreign=topics == novel)
+
+
+def moved(found: Residuals) -> float:
+    """The shift of the mean residual."""
+    return float(found.values[found.after].mean() - found.values[~found.after].mean())
 
 
 def signal_weights(before: Array, after: Array, over_dispersion: Array) -> tuple[Array, float]:

@@ -7,7 +7,7 @@ from scipy.stats import norm
 
 from detectors.base import Array
 from detectors.cause import Cause, Kind, Period, growth
-from detectors.contrast import Residuals
+from detectors.expectation import Residuals
 
 
 def traffic_parts(
@@ -26,8 +26,7 @@ def traffic_parts(
         novel: the topic of novel prompts.
         over_dispersion: of the prompts, at least one.
     """
-    predicted = (values - found.values)[found.after]
-    centre = float(values[~found.after].mean())
+    predicted = values - found.values
     weights = np.ones(len(after))
     parts: list[tuple[Kind, str, Array]] = []
     for name, (old, new) in growth(before, after, "tenant", over_dispersion=over_dispersion).items():
@@ -40,26 +39,21 @@ def traffic_parts(
     return [
         Cause(kind, name, part, p_value)
         for kind, name, weighed in parts
-        for part, p_value in [measured(weighed, predicted, centre, values, found, over_dispersion)]
+        for part, p_value in [measured(weighed, predicted, found, over_dispersion)]
     ]
 
 
-def measured(
-    weights: Array, predicted: Array, centre: float, values: Array, found: Residuals, over_dispersion: float
-) -> tuple[float, float]:
-    """``Σ w_i (m_i − centre) / m`` over the traces after, and its two-sided p-value.
+def measured(weights: Array, predicted: Array, found: Residuals, over_dispersion: float) -> tuple[float, float]:
+    """``Σ w_i (m_i − m̄) / m`` over the traces after, m̄ the mean of ``predicted`` before, and its two-sided p-value.
 
-    Errors come from which traces there are after, from the topics' means, and from the centre.
+    Errors come from which prompts there are on both sides, and from what is expected of them beyond m̄, the doubt of
+    which the residuals know. What the values before have beyond their expectation is in m and m̄ alike.
     """
-    beyond = weights * (predicted - centre)
-    count = len(beyond)
-    before = ~found.after
-    own = (beyond - beyond.mean()) / count
-    size = len(found.counts)
-    carried = np.bincount(found.cells[found.after], weights=weights, minlength=size) / count
-    cells = found.cells[before]
-    topics = (carried / np.maximum(found.counts, 1.0))[cells] * found.values[before]
-    centring = weights.mean() * (values[before] - centre) / before.sum()
-    error = float(np.sqrt(over_dispersion * ((own**2).sum() + ((topics - centring) ** 2).sum())))
+    before, after = predicted[~found.after], predicted[found.after]
+    beyond = weights * (after - before.mean())
+    own = ((beyond - beyond.mean()) ** 2).sum() / len(beyond) ** 2
+    centring = weights.mean() ** 2 * before.var() / len(before)
+    doubt = ((found.doubt[found.after].T @ weights / len(beyond)) ** 2).sum()
+    error = float(np.sqrt(over_dispersion * (own + centring) + doubt))
     part = float(beyond.mean())
     return part, float(2.0 * norm.sf(abs(part) / error)) if error > 0 else 1.0

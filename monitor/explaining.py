@@ -10,12 +10,12 @@ from math import ceil
 
 import numpy as np
 
-from detectors.base import Labels
+from detectors.base import Features, Labels
 from detectors.cause import Cause, Label, Period
-from detectors.explain import Explanation, explain
+from detectors.explain import Explanation, Signals, explain
 from detectors.keywords import keywords
-from detectors.topics import Topics, topics
-from detectors.witness import FOLDS, folds, witness
+from detectors.topics import Topics, topics, unit
+from detectors.witness import Places, folds, witness
 from monitor.examples import examples, features_of
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
@@ -33,6 +33,8 @@ REFERENCE_TRACES, RECENT_TRACES, NEW_TRACES = 2000, 1000, 2000
 PANES = 64
 # With fewer traces on a side there is nothing to compare.
 FEWEST = 20
+# What is asked, whoever answers; prompt.tokens count the template's too.
+ASKED = ("prompt.embedding", "prompt.characters")
 # Answers are no matter of these: their drift alone says nothing of the model.
 SERVING = ("latency", "time_to_first_token", "status")
 # Topics are worth a word when this much of the change of behaviour is in this little of the traffic.
@@ -85,24 +87,35 @@ def diagnose(case: Case) -> Diagnosis | None:
     prompts = references.get("prompt.embedding")
     prompt_dispersion = prompts.over_dispersion if prompts is not None else float(dispersion.max())
     sessions = sessions_of(case)
-    found = topics_of(case, sessions[: len(case.before)], prompt_dispersion)
-    before, after = periods_of(case, found, folds(sessions))
-    told = explain(before, after, novel=found.novel, over_dispersion=dispersion, prompt_dispersion=prompt_dispersion)
+    found = topics_of(case, prompt_dispersion)
+    dealt = folds(sessions)
+    cut = len(case.before)
+    places = [placed(case, verdict.signal, dealt) for verdict in case.drifting]
+    values = np.column_stack([place.before for place in places]), np.column_stack([place.after for place in places])
+    told = explain(
+        Period(values[0], found.before, dealt[:cut], labels_of(case.before), prompts_of(case.before)),
+        Period(values[1], found.after, dealt[cut:], labels_of(case.after), prompts_of(case.after)),
+        Signals(
+            asked=np.array([verdict.signal in ASKED for verdict in case.drifting]),
+            over_dispersion=dispersion,
+            reach=np.array([place.reach for place in places]),
+        ),
+        novel=found.novel,
+        prompt_dispersion=prompt_dispersion,
+    )
     return worded(case, told, found)
 
 
-def periods_of(case: Case, found: Topics, dealt: Labels) -> tuple[Period, Period]:
-    """Both periods with the place of every trace along each signal's change."""
+def placed(case: Case, signal: str, dealt: Labels) -> Places:
+    """The place of every trace along a signal's change."""
     cut = len(case.before)
-    places = []
-    for verdict in case.drifting:
-        first, second = (features_of(scored, case.baseline, verdict.signal) for scored in (case.before, case.after))
-        places.append(witness(first, second, dealt[:cut], dealt[cut:]))
-    before, after = (np.column_stack(columns) for columns in zip(*places, strict=True))
-    return (
-        Period(before, found.before, dealt[:cut], labels_of(case.before)),
-        Period(after, found.after, dealt[cut:], labels_of(case.after)),
-    )
+    before, after = (features_of(scored, case.baseline, signal) for scored in (case.before, case.after))
+    return witness(before, after, dealt[:cut], dealt[cut:])
+
+
+def prompts_of(scored: Scored) -> Features | None:
+    column = scored.columns.get("prompt.embedding")
+    return unit(column) if isinstance(column, np.ndarray) else None
 
 
 def sessions_of(case: Case) -> Labels:
@@ -117,17 +130,17 @@ def session_name(trace: Trace) -> str:
     return f"session {trace.tenant} {named}" if named else f"trace {trace.tenant} {trace.id} {trace.time.isoformat()}"
 
 
-def topics_of(case: Case, sessions: Labels, over_dispersion: float) -> Topics:
+def topics_of(case: Case, over_dispersion: float) -> Topics:
     """By the prompts' embeddings; where most traces have none, by how long prompts are, of which none is novel."""
     first, second = (scored.columns.get("prompt.embedding") for scored in (case.before, case.after))
     if isinstance(first, np.ndarray) and isinstance(second, np.ndarray) and np.isfinite(first[:, 0]).mean() > 0.5:
-        return topics(first, second, sessions, over_dispersion=over_dispersion)
+        return topics(first, second, over_dispersion=over_dispersion)
     before, after = (
         np.array([len(prompt_of(item.trace)) for item in scored.traces], float) for scored in (case.before, case.after)
     )
     edges = np.unique(np.quantile(before, np.arange(1, _LENGTHS) / _LENGTHS))
     groups = [np.searchsorted(edges, size, side="left").astype(np.int64) for size in (before, after)]
-    return Topics(groups[0], groups[1], count=_LENGTHS + 2, p_value=1.0)
+    return Topics(groups[0], groups[1], count=_LENGTHS + 2)
 
 
 def labels_of(scored: Scored) -> dict[Label, np.ndarray]:
@@ -147,18 +160,17 @@ def worded(case: Case, told: Explanation, found: Topics) -> Diagnosis:
     known = "prompt.embedding" in case.baseline.references[case.drifting[0].segment]
     moved = (traffic or "prompt.embedding" in drifting) if known else None
     how = manner(case.drifting)
-    shifts, behaviour = told.split.shift, told.split.behaviour.sum(axis=0)
     return Diagnosis(
         causes=causes,
         sentences=sentences,
         behaviour={
-            verdict.signal: float(behaviour[place] / shifts[place]) if told.weights[place] > 0 else None
+            verdict.signal: float(told.behaviour[place] / told.shifts[place]) if told.weights[place] > 0 else None
             for place, verdict in enumerate(case.drifting)
         },
         prompts_moved=moved,
         summary=whole(
             sentences[: max(len(sentences) - 1, 1)],
-            told.behaviour if told.weights.any() else None,
+            told.share if told.weights.any() else None,
             prompts_moved=moved,
             how=f"{how}{about}" if how and first != "new_topic" else how,
         ),
@@ -186,8 +198,7 @@ def topic_words(case: Case, told: Explanation, found: Topics) -> str:
     novel = found.after == found.novel
     if any(cause.kind == "new_topic" for cause in told.causes):
         return about(case, novel)
-    cells = told.split.behaviour @ told.weights
-    by_topic = np.add.reduceat(cells, np.arange(0, len(cells), FOLDS))
+    by_topic = told.by_topic
     traffic = np.bincount(found.after, minlength=len(by_topic))[: len(by_topic)] / len(found.after)
     order = np.argsort(-by_topic / np.maximum(traffic, 1e-12), kind="stable")
     reached = np.cumsum(by_topic[order]) >= _MOST_OF_IT * by_topic.sum()

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
-from benchmarks.deployments.changes import CHANGES, NULLS
-from benchmarks.deployments.site import Run, run
+from benchmarks.deployments.changes import CHANGES, NULLS, ONLY_REAL, REAL
+from benchmarks.deployments.site import SIMULATED, Run, run
+from benchmarks.deployments.texts import real_source
 
 KINDS = (
     "build", "adapter", "prompt_template", "cache", "model", "engine", "service", "traffic_mix", "new_topic", "tenant",
@@ -52,13 +53,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=10, help="of each change")
     parser.add_argument("--only", metavar="WORD", default="", help="only the changes whose name holds the word")
     parser.add_argument("--seed", type=int, default=0, help="of the first run of each change")
+    parser.add_argument("--real", action="store_true", help="questions and answers of RAGTruth, not simulated ones")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
     arguments = parser.parse_args()
     began = time.monotonic()
     asked = [
-        (name, 1_000 * place + arguments.seed + number)
+        (name, 1_000 * place + arguments.seed + number, arguments.real)
         for place, name in enumerate(EVERY)
-        if arguments.only in name
+        if arguments.only in name and (name in REAL if arguments.real else name not in ONLY_REAL)
         for number in range(arguments.runs)
     ]
     with ProcessPoolExecutor(arguments.jobs) as pool:
@@ -67,9 +69,9 @@ def main() -> None:
     print(f"{len(runs)} runs in {time.monotonic() - began:.0f} s")
 
 
-def one(name: str, seed: int) -> Run:
+def one(name: str, seed: int, real: bool) -> Run:
     """One run of a change."""
-    return run(name, EVERY[name][0], seed)
+    return run(name, EVERY[name][0], seed, source=real_source() if real else SIMULATED)
 
 
 def told(found: Run) -> Run:

@@ -12,6 +12,7 @@ from benchmarks.deployments.service import (
     NEWCOMER,
     SUBJECTS,
     TOPICS,
+    VOICES,
     Behaviour,
     Conditions,
     Deployment,
@@ -124,6 +125,12 @@ def onboarded(random: np.random.Generator, before: Conditions) -> Change:
     return Change(replace(before, tenants=tenants, own={NEWCOMER: own}), "tenant", NEWCOMER)
 
 
+def swapped(random: np.random.Generator, before: Conditions) -> Change:
+    """Another model's answers, under another build of the same name: for real texts."""
+    new = replace(INT4, behaviour=Behaviour(voice=int(random.integers(1, VOICES))))
+    return Change(rolled_out(before, new, some_share(random)), "build", build_name(new.model, new.template))
+
+
 def beside(change: Draw, new: Deployment) -> Draw:
     """The change while a harmless deployment is rolled out at the same time."""
 
@@ -145,6 +152,7 @@ HARMLESS_TEMPLATE = replace(OLD, template=PromptTemplate("help", "8"))
 CHANGES: Mapping[str, tuple[Draw, bool]] = {
     "quantized build": (quantized, False),
     "build refuses one topic": (partly, False),
+    "another model's answers": (swapped, False),
     "adapter": (adapted, False),
     "template version": (templated, False),
     "stale cache": (stale, False),
@@ -157,6 +165,13 @@ CHANGES: Mapping[str, tuple[Draw, bool]] = {
     "tenant": (onboarded, True),
     "tenant + harmless template": (beside(onboarded, HARMLESS_TEMPLATE), True),
 }
+
+# Those that need no simulated behaviour, and the one that is of real answers.
+ONLY_REAL = ("another model's answers",)
+REAL = (
+    *ONLY_REAL, "traffic mix", "traffic mix + harmless build", "new topic", "new topic + harmless build", "nothing",
+    "harmless build",
+)  # fmt: skip
 
 # Nothing that matters changes: an alarm would be a false one.
 NULLS: Mapping[str, tuple[Draw, bool]] = {

@@ -43,6 +43,7 @@ SUBJECTS = (
 )  # fmt: skip
 TOPICS = 10  # the subjects asked about before; the others are there to be new
 SUBTOPICS = 4
+VOICES = 4  # models whose answers to the same questions are at hand where texts are real
 TENANTS = ("amber", "birch", "cedar", "dune")
 NEWCOMER = "ember"
 VERBS = ("change", "cancel", "find", "renew", "explain", "compare", "repair", "order")
@@ -70,7 +71,7 @@ Vector = NDArray[np.float64]
 class Behaviour:
     """How a deployment answers, relative to the healthy one; ``style`` moves the answer's embedding.
 
-    ``only`` limits all of it to one topic.
+    ``only`` limits all of it to one topic. ``voice`` is whose answers are given where texts are real.
     """
 
     length: float = 1.0
@@ -79,6 +80,7 @@ class Behaviour:
     style: float = 0.0
     slower: float = 1.0
     only: int | None = None
+    voice: int = 0
 
     def at(self, topic: int) -> Behaviour:
         return HEALTHY if self.only is not None and self.only != topic else self
@@ -222,11 +224,11 @@ class Traffic:
         return f"For the {SUBJECTS[topic]} {' '.join(body)}."
 
 
-def embedding(target: str, vector: Vector) -> Embedding:
+def embedding(target: str, vector: NDArray[np.floating], space: str = SPACE) -> Embedding:
     """A unit vector as it travels with a trace."""
     row = (vector / np.linalg.norm(vector)).astype("<f2")
     data = binascii.b2a_base64(row.tobytes(), newline=False).decode()
-    return Embedding(target=target, model=SPACE, dim=DIMENSION, encoding="f16le_b64", data=data)
+    return Embedding(target=target, model=space, dim=len(row), encoding="f16le_b64", data=data)
 
 
 def with_model(deployment: Deployment, **fields: Any) -> Deployment:

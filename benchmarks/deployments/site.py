@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.deployments.changes import Change, Draw
-from benchmarks.deployments.service import DIMENSION, SPACE, Traffic, World, healthy
+from benchmarks.deployments.service import DIMENSION, SPACE, Conditions, Traffic, World, healthy
 from monitor.baseline import Learner, Learning
 from monitor.codec import Limits
 from monitor.judging import Budget, Judge
@@ -44,6 +44,9 @@ class Size:
     panes: int = 50
 
 
+SIZE = Size()
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """What came of one injected change; causes are those of the first message, and those when the alert had settled.
@@ -65,14 +68,14 @@ class Run:
 class Site:
     """A consumer, a learner and a judge on one database in memory, with a clock of their own."""
 
-    def __init__(self, reference: int) -> None:
+    def __init__(self, reference: int, space: str, dimension: int) -> None:
         self.now = START
         database = MemoryDatabase(clock=self.clock)
         self.database = database
         traces = MemoryTraceStore(database)
         traces.positions({PARTITION: 0})
         adding = partial(add_up, watched=WATCHED, pane=PACE.pane, limit=200)
-        scorer = Scorer(embedder=None, name=SPACE, dimension=DIMENSION)
+        scorer = Scorer(embedder=None, name=space, dimension=dimension)
         limits = Limits(max_lead=timedelta(days=3650))
         self.pipeline = Pipeline(traces, scorer.score, adding, clock=self.clock, limits=limits, emit=ignored)
         learning = Learning(traces=reference, watched=WATCHED)
@@ -105,13 +108,30 @@ def ignored(_event: object) -> None:
     """Nobody listens."""
 
 
-def run(name: str, draw: Draw, seed: int, *, size: Size | None = None) -> Run:
-    """Injects a change after the reference and a quiet time, and waits for an alert and for it to settle."""
-    size = size or Size()
-    random = np.random.default_rng(seed)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where traces come from: what a world with a seed has for traffic, and its vectors' space and dimension."""
+
+    traffic: Callable[[np.random.Generator], tuple[Traffic, Conditions]]
+    space: str
+    dimension: int
+
+
+def simulated(random: np.random.Generator) -> tuple[Traffic, Conditions]:
+    """Another world for each seed."""
     world, before = World.drawn(random), healthy(random)
+    return Traffic(world, random), before
+
+
+SIMULATED = Source(simulated, SPACE, DIMENSION)
+
+
+def run(name: str, draw: Draw, seed: int, *, size: Size = SIZE, source: Source = SIMULATED) -> Run:
+    """Injects a change after the reference and a quiet time, and waits for an alert and for it to settle."""
+    random = np.random.default_rng(seed)
+    traffic, before = source.traffic(random)
     change: Change = draw(random, before)
-    traffic, site = Traffic(world, random), Site(size.reference)
+    site = Site(size.reference, source.space, source.dimension)
     # The pane after the reference and the next close it.
     learned_at = ceil(size.reference / size.per_pane) + 1
     changed = learned_at + size.quiet

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from detectors.contrast import Contrast, contrast, residuals
+from detectors.contrast import Contrast, contrast
+from tests.detectors.expected import expected
 
 TOPICS = np.array([0.0, 1.0, 2.0, 3.0])
 
@@ -12,7 +13,7 @@ def drawn(random: np.random.Generator, *, effect: float, common: float, n: int =
     after = np.arange(n + m) >= n
     column = np.where(after, random.random(n + m) < 0.5, False).astype(float)
     values = TOPICS[cells] + random.normal(size=n + m) + effect * column + common * after
-    found = residuals(values, cells, after, over_dispersion=1.0)
+    found = expected(values, cells, after)
     return contrast(found, np.column_stack([column, after.astype(float)]))
 
 
@@ -20,27 +21,11 @@ def test_contributions_and_what_is_left_add_to_the_shift_of_the_residuals() -> N
     random = np.random.default_rng(0)
     cells, after = random.integers(0, 4, 300), np.arange(300) >= 200
     columns = (random.random((300, 2)) < 0.3).astype(float)
-    found = residuals(random.normal(size=300), cells, after, over_dispersion=1.0)
+    found = expected(random.normal(size=300), cells, after)
     told = contrast(found, columns)
 
     shift = found.values[after].mean() - found.values[~after].mean()
     assert told.contributions.sum() + told.left == pytest.approx(shift)
-
-
-def test_residuals_before_have_no_mean_in_any_topic() -> None:
-    random = np.random.default_rng(0)
-    cells, after = random.integers(0, 4, 300), np.arange(300) >= 200
-    found = residuals(TOPICS[cells], cells, after, over_dispersion=1.0)
-
-    assert found.values == pytest.approx(0.0)
-    assert found.counts.sum() == 200
-
-
-def test_a_topic_without_traces_before_has_no_residuals() -> None:
-    cells, after = np.array([0, 0, 0, 1]), np.array([False, False, True, True])
-    found = residuals(np.array([1.0, 3.0, 5.0, 9.0]), cells, after, over_dispersion=1.0)
-
-    assert found.values.tolist() == [-1.0, 1.0, 3.0, 0.0]
 
 
 def test_a_value_is_told_from_what_all_have_in_common() -> None:
@@ -72,7 +57,7 @@ def test_over_dispersion_widens_the_errors() -> None:
     cells, after = random.integers(0, 4, 600), np.arange(600) >= 400
     values = random.normal(size=600) + 0.3 * after
     column = after.astype(float)[:, None]
-    plain, wide = (contrast(residuals(values, cells, after, over_dispersion=o), column).p_values[0] for o in (1.0, 9.0))
+    plain, wide = (contrast(expected(values, cells, after, over_dispersion=o), column).p_values[0] for o in (1.0, 9.0))
 
     assert plain < 0.01
     assert wide > 0.2

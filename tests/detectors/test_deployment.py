@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from detectors.cause import Cause, Label, Period
-from detectors.contrast import residuals
 from detectors.deployment import behaviour_parts
+from tests.detectors.expected import expected
 
 LABELS: tuple[Label, ...] = (
     "tenant", "adapter", "prompt_template", "model", "build", "cache", "engine", "service",
@@ -21,7 +21,7 @@ def parts(random: np.random.Generator, moved: np.ndarray, **labels: np.ndarray) 
         Period(values[part, None], zeros[part], zeros[part], {label: of[part] for label, of in given.items()})
         for part in (slice(N), slice(N, None))
     )
-    found = residuals(values, zeros, np.arange(N + M) >= N, over_dispersion=1.0)
+    found = expected(values, zeros, np.arange(N + M) >= N)
     told = behaviour_parts(found, before, after)
     assert sum(part.share for part in told) == pytest.approx(found.values[N:].mean() - found.values[:N].mean())
     return told

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from detectors.cause import Label, Period
-from detectors.explain import Explanation, explain
+from detectors.explain import Explanation, Signals, explain
 
 LABELS: tuple[Label, ...] = (
     "tenant", "adapter", "prompt_template", "model", "build", "cache", "engine", "service",
@@ -37,7 +37,12 @@ def moved(found: Period, rows: np.ndarray, by: float, **labels: str) -> Period:
 
 
 def told(before: Period, after: Period) -> Explanation:
-    return explain(before, after, novel=NOVEL, over_dispersion=np.ones(2), prompt_dispersion=1.0)
+    return explain(before, after, signals(1.0), novel=NOVEL, prompt_dispersion=1.0)
+
+
+def signals(over_dispersion: float) -> Signals:
+    """Two signals of the answer, each along a direction of its own."""
+    return Signals(np.zeros(2, dtype=bool), np.full(2, over_dispersion), np.ones(2))
 
 
 def first_causes(change: Change, shares: Sequence[float] = EVEN, *, runs: int = 60) -> Counter[tuple[str, str]]:
@@ -72,7 +77,7 @@ def test_shares_add_to_one_and_parts_to_the_shift() -> None:
     found = told(before, after)
 
     assert sum(cause.share for cause in found.causes) == pytest.approx(1.0)
-    assert found.split.shift == pytest.approx(after.values.mean(axis=0) - before.values.mean(axis=0))
+    assert found.shifts == pytest.approx(after.values.mean(axis=0) - before.values.mean(axis=0))
     assert found.weights.sum() == pytest.approx(1.0)
 
 
@@ -160,8 +165,8 @@ def test_traces_of_sessions_are_as_good_as_fewer() -> None:
     """What would be a clear change of independent traces is chance when fifty of them hang together."""
     random = np.random.default_rng(0)
     before, after = period(random, 1_500), moved(period(random, 200), np.ones(200, bool), 0.8, build="2")
-    sure = explain(before, after, novel=NOVEL, over_dispersion=np.ones(2), prompt_dispersion=1.0)
-    unsure = explain(before, after, novel=NOVEL, over_dispersion=np.full(2, 50.0), prompt_dispersion=50.0)
+    sure = explain(before, after, signals(1.0), novel=NOVEL, prompt_dispersion=1.0)
+    unsure = explain(before, after, signals(50.0), novel=NOVEL, prompt_dispersion=50.0)
 
     assert [sure.causes[0].kind, unsure.causes[0].kind] == ["build", "unexplained"]
     assert not unsure.weights.any()

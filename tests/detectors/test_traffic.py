@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from detectors.cause import Cause, Period
-from detectors.contrast import residuals
 from detectors.traffic import traffic_parts
+from tests.detectors.expected import expected
 
 MEANS = np.array([0.0, 1.0, 4.0])
 NOVEL = 2
@@ -20,7 +20,7 @@ def parts(random: np.random.Generator, shares: tuple[float, ...], *, newcomer: i
     before, after = periods
     values = np.concatenate([before.values[:, 0], after.values[:, 0]])
     cells, is_after = np.concatenate([before.topics, after.topics]), np.arange(1_300) >= 1_000
-    found = residuals(values, cells, is_after, over_dispersion=1.0)
+    found = expected(values, cells, is_after, foreign=cells == NOVEL)
     told = traffic_parts(values, found, before, after, novel=NOVEL, over_dispersion=1.0)
     predicted = values - found.values
     assert sum(part.share for part in told) == pytest.approx(predicted[1_000:].mean() - predicted[:1_000].mean())
