@@ -124,6 +124,27 @@ class Attempted:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class GuardChecked:
+    """One exchange was checked: the rules that fired with their modes, and those that were not measured."""
+
+    policy: str
+    stage: str
+    verdict: str
+    latency_s: float
+    fired: tuple[tuple[str, str], ...]
+    missed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateVoid:
+    """A rule's threshold rests on a promise that does not hold while its score drifts."""
+
+    rule: str
+    certificate: str
+    alert: str
+
+
 Event = (
     Started
     | Stopped
@@ -140,4 +161,6 @@ Event = (
     | PanesJudged
     | AlertChanged
     | Attempted
+    | GuardChecked
+    | CertificateVoid
 )

@@ -16,6 +16,7 @@ from detectors.calibration import Calibration
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline
+from monitor.model.check import CheckRequest, Decision
 from monitor.model.feedback import Certificate, Fitted, Labelled, Opinion
 from monitor.model.record import Gap, Partition, PartitionState, Progress, Record, Reject, StoredReject
 from monitor.model.scored import PaneSum, Scored, Unit
@@ -25,7 +26,11 @@ from monitor.watch import Watch
 
 Key = tuple[str, str, datetime]
 Clock = Callable[[], datetime]
+# Seconds that only grow, from any beginning.
+Seconds = Callable[[], float]
 Emit = Callable[[Event], None]
+# A guard, in this process or behind an address.
+Check = Callable[[CheckRequest], Decision]
 
 
 class Embedder(Protocol):

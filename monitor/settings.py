@@ -112,6 +112,23 @@ class Web:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardSettings:
+    """The guard's service: policies (YAML files, the first holds unless a request names another), address, threads.
+
+    ``deadline_ms`` and ``on_error`` are for those who ask a guard in another process: how long they wait, and what
+    counts where no answer comes.
+    """
+
+    policies: tuple[Path, ...] = ()
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8322
+    token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    threads: Annotated[int, Field(ge=1, le=256)] = 4
+    deadline_ms: Annotated[float, Field(gt=0, le=60_000)] = 50.0
+    on_error: Literal["allow", "deny"] = "allow"
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
     """``auto`` writes for people on a terminal and JSON lines elsewhere."""
 
@@ -133,6 +150,7 @@ class Settings(BaseSettings):
     drift: Drift = Drift()
     webhook: WebhookConfig = WebhookConfig()
     web: Web = Web()
+    guard: GuardSettings = GuardSettings()
     log: Logs = Logs()
 
     @model_validator(mode="before")

@@ -11,6 +11,8 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
+from monitor.model.guarded import GuardVerdict
+
 SCHEMA_VERSION = "1.0"
 
 Id = Annotated[str, Meta(min_length=1, max_length=128)]
@@ -223,15 +225,6 @@ class Gpu(Struct, frozen=True, gc=False, omit_defaults=True):
 class Cost(Struct, frozen=True, gc=False, omit_defaults=True):
     amount: float
     currency: str = "USD"
-
-
-class GuardVerdict(Struct, frozen=True, gc=False, omit_defaults=True):
-    verdict: Literal["allow", "warn", "abstain", "deny"]
-    action: str | None = None
-    policy: str | None = None
-    rule: str | None = None
-    score: float | None = None
-    latency_s: Seconds | None = None
 
 
 class Feedback(Struct, frozen=True, gc=False, omit_defaults=True):

@@ -14,8 +14,10 @@ from monitor.events import (
     BaselineActivated,
     BatchScored,
     BatchStored,
+    CertificateVoid,
     Event,
     FeedbackStored,
+    GuardChecked,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -25,6 +27,7 @@ from monitor.events import (
     Stopped,
 )
 
+GUARD_BOUNDS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
 STAGE_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
 
@@ -60,6 +63,18 @@ class Instruments:
         self.judged = meter.create_counter("driftwarden_judged_traces", description="Traces in panes judged here.")
         self.alerts = meter.create_counter("driftwarden_alerts", description="Transitions of alerts, by happening.")
         self.deliveries = meter.create_counter("driftwarden_deliveries", description="Attempts to deliver, by outcome.")
+        self.guarded = meter.create_histogram(
+            "driftwarden_guard_seconds",
+            description="Seconds from a guard's request to its answer, by stage and verdict.",
+            explicit_bucket_boundaries_advisory=GUARD_BOUNDS_S,
+        )
+        self.guard_rules = meter.create_counter("driftwarden_guard_rules", description="Rules that fired, by mode.")
+        self.guard_missed = meter.create_counter(
+            "driftwarden_guard_missed", description="Rules not measured, for want of time or for an error."
+        )
+        self.void = meter.create_counter(
+            "driftwarden_guard_void_certificates", description="Times a rule's certificate was found void."
+        )
         self.restarts = meter.create_counter("driftwarden_role_restarts", description="Processes that died, by role.")
         for counter in (self.traces, self.repeats, self.batches, self.fenced, self.lost, self.panes, self.judged):
             counter.add(0)
@@ -104,6 +119,16 @@ class Instruments:
                 self.alerts.add(1, {"happening": happening})
             case Attempted(endpoint=endpoint, outcome=outcome):
                 self.deliveries.add(1, {"endpoint": endpoint, "outcome": outcome})
+            case GuardChecked(
+                policy=policy, stage=stage, verdict=verdict, latency_s=spent_s, fired=fired, missed=missed
+            ):
+                self.guarded.record(spent_s, {"policy": policy, "stage": stage, "verdict": verdict})
+                for rule, mode in fired:
+                    self.guard_rules.add(1, {"policy": policy, "rule": rule, "mode": mode})
+                for rule in missed:
+                    self.guard_missed.add(1, {"policy": policy, "rule": rule})
+            case CertificateVoid(rule=rule):
+                self.void.add(1, {"rule": rule})
             case RoleEnded(role=role):
                 self.restarts.add(1, {"role": role})
             case Started() | Stopped():

@@ -18,8 +18,10 @@ from monitor.events import (
     BaselineActivated,
     BatchScored,
     BatchStored,
+    CertificateVoid,
     Event,
     FeedbackStored,
+    GuardChecked,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -35,11 +37,11 @@ def level_of(event: Event) -> int:
     match event:
         case BatchStored(rejects=rejects) | FeedbackStored(rejects=rejects):
             return logging.INFO if rejects else logging.DEBUG
-        case BatchScored():
+        case BatchScored() | GuardChecked():
             return logging.DEBUG
         case PanesJudged(drifted=drifted):
             return logging.INFO if drifted else logging.DEBUG
-        case Away() | OwnershipLost() | RoleEnded():
+        case Away() | OwnershipLost() | RoleEnded() | CertificateVoid():
             return logging.WARNING
         case OffsetsLost():
             return logging.ERROR

@@ -1,0 +1,1 @@
+"""The guard: a policy's rules on one exchange, within a deadline."""
