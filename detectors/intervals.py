@@ -35,13 +35,22 @@ class Estimate:
     high: float
 
 
-def mean_difference(before: Array, now: Array) -> Estimate:
-    """``mean(now) − mean(before)`` of finite numbers, with Welch's interval (Biometrika 34, 1947)."""
+def mean_difference(before: Array, now: Array, *, over_dispersion: float = 1.0) -> Estimate:
+    """``mean(now) − mean(before)`` of finite numbers, with Welch's interval (Biometrika 34, 1947).
+
+    Of values that hang together, means vary ``over_dispersion`` times as much as of as many independent ones.
+    """
     value = float(now.mean() - before.mean())
     if min(len(before), len(now)) < 2 or before.var() + now.var() == 0:
         return Estimate("mean difference", value, value, value)
     limits = ttest_ind(now, before, equal_var=False).confidence_interval(0.95)
-    return Estimate("mean difference", value, float(limits.low), float(limits.high))
+    wider = float(np.sqrt(over_dispersion))
+    return Estimate(
+        "mean difference",
+        value,
+        value - wider * (value - float(limits.low)),
+        value + wider * (float(limits.high) - value),
+    )
 
 
 def scalar_estimates(before: Array, now: Array, random: np.random.Generator) -> tuple[Estimate, ...]:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median_low
 from typing import Any
 
 from monitor.model.alert import Alert, Change
-from monitor.model.diagnosis import Diagnosis
+from monitor.model.diagnosis import Diagnosis, Size
 from monitor.model.segment import Segment
 from monitor.model.signal import UNITS
 from monitor.model.verdict import Verdict
+from monitor.severity import severity, worst
 
 # Stands in the evidence beside the signals.
 EXPLANATION = "explanation"
@@ -64,17 +65,36 @@ def transition(
         open_alert,
         signals=[*open_alert.signals, *joined],
         summary=summary(drifting),
-        evidence={**open_alert.evidence, **evidence(drifting)},
+        evidence=renewed(open_alert, drifting),
         onset=min(open_alert.onset, onset_of(drifting)),
     )
     return Change("alert.updated", more, at)
 
 
 def explained(change: Change, drifting: Sequence[Verdict], diagnosis: Diagnosis) -> Change:
-    """The change with its cause: in the summary in place of who carries it, and as evidence."""
+    """The change with its cause and severity: in the summary in place of who carries it, and as evidence."""
     alert = change.alert
+    found = severity(drifting, diagnosis.sizes)
+    if change.happening != "alert.firing":
+        found = worst([alert.severity, found])
     causes = {**alert.evidence, EXPLANATION: diagnosis.evidence()}
-    return replace(change, alert=replace(alert, summary=summary(drifting, diagnosis), evidence=causes))
+    told = replace(alert, severity=found, summary=summary(drifting, diagnosis), evidence=causes)
+    return replace(change, alert=told)
+
+
+def reviewed(verdicts: Sequence[Verdict], alert: Alert | None, *, pane: timedelta, at: datetime) -> Change | None:
+    """An update of an alert whose drift has lasted twice as long as when it was last explained, to explain it anew.
+
+    The first message tells what little was known when it fired; with more traces the same drift has clearer causes.
+    """
+    drifting = [verdict for verdict in verdicts if verdict.drifted]
+    if alert is None or not alert.open or alert.inhibited_by is not None or not drifting:
+        return None
+    panes = [datetime.fromisoformat(told["pane"]) for told in alert.evidence.values() if "pane" in told]
+    told_until = max(panes, default=alert.onset)
+    if drifting[0].pane + pane - alert.onset < 2 * (told_until + pane - alert.onset):
+        return None
+    return Change("alert.updated", replace(alert, evidence=renewed(alert, drifting)), at)
 
 
 def merged(changes: Sequence[Change]) -> list[Change]:
@@ -112,6 +132,14 @@ def evidence(drifting: Sequence[Verdict]) -> dict[str, Any]:
     }
 
 
+def renewed(alert: Alert, drifting: Sequence[Verdict]) -> dict[str, Any]:
+    """The alert's evidence with the figures of now; who carries a change is told once, when it begins."""
+    figures = evidence(drifting)
+    for signal in figures.keys() & alert.evidence.keys():
+        figures[signal]["shares"] = figures[signal]["shares"] or alert.evidence[signal]["shares"]
+    return {**alert.evidence, **figures}
+
+
 def summary(drifting: Sequence[Verdict], diagnosis: Diagnosis | None = None) -> str:
     """One sentence a person can read.
 
@@ -122,8 +150,25 @@ def summary(drifting: Sequence[Verdict], diagnosis: Diagnosis | None = None) -> 
     where = "all traffic" if segment.is_all else str(segment)
     told = ", ".join(phrase(verdict) for verdict in ranked[:4])
     rest = f" and {len(ranked) - 4} more signals" if len(ranked) > 4 else ""
-    cause = carrier(ranked) if diagnosis is None else f"; {diagnosis.summary}"
-    return f"{where}: {told}{rest} since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{cause}"
+    since = f"since {onset_of(drifting):%Y-%m-%d %H:%M} UTC"
+    if diagnosis is None:
+        return f"{where}: {told}{rest} {since}{carrier(ranked)}"
+    first = ranked[:2]
+    told = " and ".join(moved(verdict.signal, diagnosis.sizes.get(verdict.signal)) for verdict in first)
+    more = len(ranked) - len(first)
+    rest = f" (and {more} more signal{'s' if more > 1 else ''})" if more else ""
+    detail = f": {diagnosis.detail}" if diagnosis.detail else ""
+    return f"{where}: {told}{rest} {diagnosis.source} {since}{detail}"
+
+
+def moved(signal: str, size: Size | None) -> str:
+    """How a signal moved, in words: from what to what, where its mean surely did."""
+    if size is None or size.native is None or size.before is None or size.native.low <= 0 <= size.native.high:
+        return f"{signal} moved"
+    verb = "rose" if size.native.value > 0 else "fell"
+    of = f" of {size.of}" if size.of else ""
+    unit = {"score 0-1": "", "": ""}.get(UNITS.get(signal, ""), f" {UNITS.get(signal, '')}")
+    return f"{signal}{of} {verb} from {figure(size.before)} to {figure(size.before + size.native.value)}{unit}"
 
 
 def phrase(verdict: Verdict) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from math import ceil
@@ -20,10 +20,11 @@ from monitor.examples import examples, features_of
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.deployment import deployment_of
-from monitor.model.diagnosis import Case, Diagnosis
+from monitor.model.diagnosis import Case, Diagnosis, Size
 from monitor.model.scored import Scored
 from monitor.model.trace import Trace, prompt_of
-from monitor.wording import manner, sentence, whole
+from monitor.sizes import size_of
+from monitor.wording import detail, manner, sentence, source
 
 Span = tuple[datetime, datetime]
 
@@ -103,7 +104,11 @@ def diagnose(case: Case) -> Diagnosis | None:
         novel=found.novel,
         prompt_dispersion=prompt_dispersion,
     )
-    return worded(case, told, found)
+    sizes = {
+        verdict.signal: size_of(case, verdict.signal, place, float(spread))
+        for verdict, place, spread in zip(case.drifting, places, dispersion, strict=True)
+    }
+    return worded(case, told, found, sizes)
 
 
 def placed(case: Case, signal: str, dealt: Labels) -> Places:
@@ -148,7 +153,7 @@ def labels_of(scored: Scored) -> dict[Label, np.ndarray]:
     return {label: np.array([row[label] for row in rows]) for label in rows[0]}
 
 
-def worded(case: Case, told: Explanation, found: Topics) -> Diagnosis:
+def worded(case: Case, told: Explanation, found: Topics, sizes: Mapping[str, Size]) -> Diagnosis:
     """The explanation with names and words that people know."""
     answers = any(verdict.signal not in SERVING for verdict in case.drifting)
     causes = [with_build_name(cause, case.after) for cause in (told.causes if answers else unblamed(told.causes))]
@@ -159,7 +164,7 @@ def worded(case: Case, told: Explanation, found: Topics) -> Diagnosis:
     drifting = {verdict.signal for verdict in case.drifting}
     known = "prompt.embedding" in case.baseline.references[case.drifting[0].segment]
     moved = (traffic or "prompt.embedding" in drifting) if known else None
-    how = manner(case.drifting)
+    how = manner(sizes)
     return Diagnosis(
         causes=causes,
         sentences=sentences,
@@ -167,9 +172,10 @@ def worded(case: Case, told: Explanation, found: Topics) -> Diagnosis:
             verdict.signal: float(told.behaviour[place] / told.shifts[place]) if told.weights[place] > 0 else None
             for place, verdict in enumerate(case.drifting)
         },
+        sizes=sizes,
         prompts_moved=moved,
-        summary=whole(
-            sentences[: max(len(sentences) - 1, 1)],
+        source=source(causes, about),
+        detail=detail(
             told.share if told.weights.any() else None,
             prompts_moved=moved,
             how=f"{how}{about}" if how and first != "new_topic" else how,

@@ -37,7 +37,7 @@ def stall(
     names = {f"{state.partition.topic}/{state.partition.number}": state.seen_at.isoformat() for state in stalled}
     told = ", ".join(list(names)[:3]) + (" …" if len(names) > 3 else "")
     summary = f"nobody reads {len(stalled)} of {len(states)} partitions since {since:%Y-%m-%d %H:%M} UTC: {told}"
-    alert = Alert(new_id, STALLED, "firing", since, now, summary, (), {"partitions": names})
+    alert = Alert(new_id, STALLED, "firing", since, now, summary, (), {"partitions": names}, severity="critical")
     return Change("alert.firing", alert, now)
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from detectors.base import Sum
 from detectors.effect import contributions
-from monitor.alerting import explained, labels_of, merged, onset_of, transition
+from monitor.alerting import explained, labels_of, merged, onset_of, reviewed, transition
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, PanesJudged
 from monitor.explaining import NEW_TRACES, RECENT_TRACES, REFERENCE_TRACES, diagnose, windows
@@ -69,6 +69,8 @@ class Judge:
             told = self.with_shares(step, baseline, alert)
             verdicts.extend(told)
             change = transition(told, alert, parent=parent, at=self.clock(), new_id=new_id)
+            if change is None:
+                change = reviewed(told, alert, pane=self.pace.pane, at=self.clock())
             if change is not None:
                 drifting = [verdict for verdict in told if verdict.drifted]
                 diagnosis = self.diagnosed(drifting, step, baseline) if change.alert.inhibited_by is None else None

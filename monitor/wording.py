@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from detectors.cause import Cause
-from monitor.model.verdict import Verdict
+from monitor.model.diagnosis import Size
 
 # What a rise and a fall of a signal mean to a person.
 MANNERS = {
@@ -21,6 +21,9 @@ MANNERS = {
 }
 # Of some signals that moved, these say most about the others.
 TELLING = tuple(MANNERS)
+
+# A cause with this share or more needs no word of it.
+NEARLY_ALL = 0.8
 
 LABELS = {
     "adapter": "adapter",
@@ -49,17 +52,12 @@ def percent(share: float) -> str:
     return f"{min(max(share, 0.0), 1.0):.0%}".replace("%", " %")
 
 
-def manner(drifting: Sequence[Verdict]) -> str:
-    """How answers changed, by the most telling signal that moved; empty where none tells.
-
-    A signal that fell or rose in its mean: a change of shape alone has no word.
-    """
-    moved = {verdict.signal: verdict.effect for verdict in drifting}
+def manner(sizes: Mapping[str, Size]) -> str:
+    """How answers changed, by the most telling signal whose mean surely moved; empty where none tells."""
     for signal in TELLING:
-        effect = moved.get(signal)
-        if effect is None or effect.reference is None or effect.now is None or effect.reference == effect.now:
-            continue
-        return MANNERS[signal][0 if effect.now > effect.reference else 1]
+        native = sizes[signal].native if signal in sizes else None
+        if native is not None and (native.low > 0 or native.high < 0):
+            return MANNERS[signal][0 if native.value > 0 else 1]
     return ""
 
 
@@ -86,10 +84,54 @@ def subject(cause: Cause, about: str) -> str:
             return f"{LABELS[cause.kind]} {cause.name} answers otherwise"
 
 
-def whole(sentences: Sequence[str], behaviour: float | None, *, prompts_moved: bool | None, how: str) -> str:
-    """The named causes, the parts of behaviour and mix, whether the prompts moved if known, and how answers changed."""
-    told = " and ".join(sentences[:3])
-    if behaviour is not None:
-        told += f": {percent(behaviour)} behaviour, {percent(1.0 - min(max(behaviour, 0.0), 1.0))} mix"
+def source(causes: Sequence[Cause], about: str) -> str:
+    """Where or with what a drift came: the named causes, each with its share where it is not nearly all there is."""
+    named = [cause for cause in causes if cause.kind != "unexplained"][:3]
+    if not named:
+        return "and no change seen in the traces explains it"
+    alone = len(named) == 1 and named[0].share >= NEARLY_ALL
+    return " and ".join(_place(cause, about) + ("" if alone else f" ({percent(cause.share)} of it)") for cause in named)
+
+
+def _place(cause: Cause, about: str) -> str:
+    others = " or ".join(f"{LABELS.get(label, label)} {name or 'none'}" for label, name in cause.beside)
+    return f"{_named(cause, about)}{f' or {others}' if others else ''}"
+
+
+def _named(cause: Cause, about: str) -> str:
+    match cause.kind:
+        case "new_topic":
+            return f"with a new topic{about}"
+        case "traffic_mix":
+            return "with other shares of the same topics"
+        case "tenant":
+            return f"with the traffic of tenant {cause.name}"
+        case "cache" if cause.name:
+            return f"in answers from the {cause.name} cache"
+        case "cache":
+            return "with fewer answers from a cache"
+        case "model" if not cause.name:
+            return "in the model itself, where no label changed,"
+        case _:
+            return f"on {LABELS[cause.kind]} {cause.name}" if cause.name else f"without {LABELS[cause.kind]}"
+
+
+def detail(behaviour: float | None, *, prompts_moved: bool | None, how: str) -> str:
+    """The parts of behaviour and mix, whether the prompts moved if known, and how answers changed.
+
+    >>> detail(0.714, prompts_moved=False, how="more refusals about refunds")
+    '71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds'
+    >>> detail(0.999, prompts_moved=None, how="")
+    'all behaviour'
+    """
     prompts = {None: "", True: "the prompts moved", False: "the prompts did not move"}[prompts_moved]
-    return "; ".join(part for part in (told, prompts, how) if part)
+    return "; ".join(part for part in (_parts(behaviour), prompts, how) if part)
+
+
+def _parts(behaviour: float | None) -> str:
+    if behaviour is None:
+        return ""
+    told, rest = percent(behaviour), percent(1.0 - min(max(behaviour, 0.0), 1.0))
+    if "100 %" in (told, rest):
+        return "all behaviour" if told == "100 %" else "all mix"
+    return f"{told} behaviour, {rest} mix"

@@ -4,9 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from detectors.cause import Cause
 from detectors.effect import Effect
-from monitor.alerting import labels_of, merged, summary, transition
+from detectors.intervals import Estimate
+from monitor.alerting import explained, labels_of, merged, reviewed, summary, transition
 from monitor.model.alert import Alert, Change
+from monitor.model.diagnosis import Diagnosis, Size
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from tests.stores import PANE, START
@@ -139,6 +142,84 @@ def test_what_joins_right_after_the_firing_is_told_with_it() -> None:
     assert merged([first, second, third, fourth]) == [Change("alert.firing", more, AT), third, fourth]
     assert merged([second, third]) == [second, third]
     assert merged([first, Change("alert.updated", other, AT)]) == [first, Change("alert.updated", other, AT)]
+
+
+def test_a_drift_is_explained_again_when_it_has_lasted_twice_as_long() -> None:
+    alert = fired("response.tokens")  # the first six panes since the onset
+    told = [reviewed([verdict(pane=pane)], alert, pane=PANE, at=AT) for pane in range(6, 14)]
+
+    assert [change is None for change in told] == [True] * 5 + [False] * 3
+    change = told[5]
+    assert change is not None
+    assert (change.happening, change.notify, change.alert.signals) == ("alert.updated", False, alert.signals)
+    assert change.alert.evidence["response.tokens"]["pane"] == (START + 11 * PANE).isoformat()
+    assert reviewed([verdict(pane=13)], change.alert, pane=PANE, at=AT) is None
+
+
+def test_what_is_over_or_inhibited_is_not_explained_again() -> None:
+    alert = fired("response.tokens")
+
+    assert reviewed([verdict(pane=20, drifted=False)], alert, pane=PANE, at=AT) is None
+    assert reviewed([verdict(pane=20)], replace(alert, status="resolved"), pane=PANE, at=AT) is None
+    assert reviewed([verdict(pane=20)], replace(alert, inhibited_by="alert_9"), pane=PANE, at=AT) is None
+    assert reviewed([verdict(pane=20)], None, pane=PANE, at=AT) is None
+
+
+def test_who_carries_a_change_stays_in_the_evidence() -> None:
+    change = changed([replace(verdict(), shares={"tenant=acme": 1.0})])
+    assert change is not None
+    again = reviewed([verdict(pane=20)], change.alert, pane=PANE, at=AT)
+
+    assert again is not None
+    assert again.alert.evidence["response.tokens"]["shares"] == {"tenant=acme": 1.0}
+
+
+def diagnosis(*, shift: float = 1.0) -> Diagnosis:
+    sizes = {
+        "response.tokens": Size(
+            Estimate("", shift, shift - 0.1, shift + 0.1), Estimate("", 40.0, 30.0, 50.0), "", 99.5
+        ),
+        "finish_reason": Size(Estimate("", 0.1, 0.0, 0.2), Estimate("", -0.25, -0.3, -0.2), "stop", 0.95),
+        "relation": Size(Estimate("", 0.1, 0.0, 0.2), None, "", None),
+    }
+    causes = [Cause("build", "int4-7f3a", 0.9, 1e-9), Cause("unexplained", "", 0.1, 1.0)]
+    return Diagnosis(
+        causes, ["", ""], {}, sizes, False, "on build int4-7f3a",
+        "71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds", (1_000, 200), (),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("signals", "moved"),
+    [
+        (["response.tokens"], "response.tokens rose from 99.5 to 140 tokens"),
+        (["finish_reason"], "finish_reason of stop fell from 0.95 to 0.7"),
+        (["relation", "response.tokens", "status", "latency"],
+         "relation moved and response.tokens rose from 99.5 to 140 tokens (and 2 more signals)"),
+    ],
+)  # fmt: skip
+def test_with_a_cause_the_summary_is_a_sentence_to_be_read_aloud(signals: list[str], moved: str) -> None:
+    found = [verdict(signal, log_e=30.0 - place) for place, signal in enumerate(signals)]
+
+    assert summary(found, diagnosis()) == (
+        f"all traffic: {moved} on build int4-7f3a since 2090-05-01 12:00 UTC:"
+        " 71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds"
+    )
+
+
+def test_an_explained_alert_has_its_severity_and_keeps_the_highest() -> None:
+    change = changed([verdict(log_e=99.0)])
+    assert change is not None
+    assert change.alert.severity == "warning"
+    large, small = (([verdict(log_e=99.0)], diagnosis(shift=shift)) for shift in (1.0, 0.1))
+    first = explained(change, *large)
+    later = explained(replace(first, happening="alert.updated"), *small)
+
+    assert (first.alert.severity, later.alert.severity) == ("critical", "critical")
+    assert explained(change, *small).alert.severity == "info"
+    assert first.alert.evidence["explanation"]["sizes"]["response.tokens"] == {
+        "shift": [1.0, 0.9, 1.1], "change": [40.0, 30.0, 50.0], "of": "", "before": 99.5,
+    }  # fmt: skip
 
 
 def test_labels_and_so_the_fingerprint_hold_nothing_but_the_segment() -> None:

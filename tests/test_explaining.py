@@ -112,8 +112,8 @@ def test_longer_answers_of_a_new_build_are_behaviour_of_that_build() -> None:
     assert told.behaviour["response.tokens"] == pytest.approx(1.0, abs=0.15)
     assert told.prompts_moved is False
     assert told.traces == (800, 200)
-    assert told.summary.startswith(f"build {build} answers otherwise (")
-    assert told.summary.endswith(" mix; the prompts did not move; longer answers")
+    assert told.source == f"on build {build}"
+    assert told.detail.endswith("; the prompts did not move; longer answers")
 
 
 def test_longer_answers_because_of_other_questions_are_mix_and_no_fault_of_a_new_build() -> None:
@@ -134,7 +134,7 @@ def test_one_topic_that_is_answered_otherwise_is_named_by_its_words() -> None:
 
     assert told is not None
     assert told.causes[0].kind == "build"
-    assert told.summary.endswith("; longer answers about card and refund")
+    assert told.detail.endswith("; longer answers about card and refund")
 
 
 def test_examples_are_far_along_the_change_and_have_similar_prompts_before() -> None:
@@ -161,7 +161,7 @@ def test_without_embeddings_prompts_are_matched_by_length_and_nothing_is_said_of
     assert told is not None
     assert told.causes[0].kind == "build"
     assert told.prompts_moved is None
-    assert "prompts" not in told.summary
+    assert "prompts" not in told.detail
     assert all(example.counterpart is not None for example in told.examples)
 
 
@@ -191,6 +191,29 @@ def test_latency_alone_is_never_laid_to_a_model_that_no_label_tells_of() -> None
         kinds[signal] = told.causes[0].kind
 
     assert kinds == {"response.tokens": "model", "latency": "unexplained"}
+
+
+def test_a_change_has_its_size_in_its_unit_and_in_standard_deviations() -> None:
+    sizes = []
+    for seed in range(2, 42):
+        told = diagnose(case(traces(seed, 200, longer=20.0, version="2"), "response.tokens"))
+        assert told is not None
+        sizes.append(told.sizes["response.tokens"])
+    native = [size.native for size in sizes if size.native is not None]
+
+    assert sizes[0].before == pytest.approx(115.0, abs=5.0)  # a quarter of the questions has answers of 160 tokens
+    assert np.mean([estimate.value for estimate in native]) == pytest.approx(20.0, abs=2.0)
+    assert sum(estimate.low <= 20.0 <= estimate.high for estimate in native) >= 35
+    assert np.mean([size.shift.value for size in sizes]) == pytest.approx(0.6, abs=0.25)
+    assert all(size.shift.low < size.shift.value < size.shift.high for size in sizes)
+
+
+def test_a_vector_has_a_size_without_a_unit() -> None:
+    told = diagnose(case(traces(2, 200, (0.85, 0.05, 0.05, 0.05)), "prompt.embedding"))
+
+    assert told is not None
+    assert told.sizes["prompt.embedding"].native is None
+    assert told.sizes["prompt.embedding"].shift.low > 0.2
 
 
 def test_too_few_traces_explain_nothing() -> None:

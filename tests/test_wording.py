@@ -1,16 +1,13 @@
 import pytest
 
 from detectors.cause import Cause
-from detectors.effect import Effect
-from monitor.model.segment import Segment
-from monitor.model.verdict import Verdict
-from monitor.wording import manner, sentence, whole
-from tests.stores import START
+from detectors.intervals import Estimate
+from monitor.model.diagnosis import Size
+from monitor.wording import detail, manner, sentence, source
 
 
-def verdict(signal: str, before: float | None, now: float | None) -> Verdict:
-    effect = Effect("psi", 0.4, before, now, 0.3, 0.0, 0.0)
-    return Verdict(Segment(), signal, 1, START, 60.0, effect, 24.0, 12.0, drifted=True, onset=START, shares={})
+def size(low: float, value: float, high: float) -> Size:
+    return Size(Estimate("", 1.0, 0.9, 1.1), Estimate("", value, low, high), "", 10.0)
 
 
 @pytest.mark.parametrize(
@@ -38,29 +35,47 @@ def test_a_cause_is_a_sentence(cause: Cause, said: str) -> None:
     assert sentence(cause, " about refunds") == said
 
 
-def test_the_whole_is_one_sentence() -> None:
-    said = whole(["build x answers otherwise (71 %)"], 0.71, prompts_moved=False, how="more refusals about refunds")
-
-    assert said == (
-        "build x answers otherwise (71 %): 71 % behaviour, 29 % mix; the prompts did not move;"
-        " more refusals about refunds"
-    )
-
-
-def test_what_is_not_known_is_not_said() -> None:
-    assert whole(["nothing explains it"], None, prompts_moved=None, how="") == "nothing explains it"
-    assert whole(["a", "b", "c", "d"], None, prompts_moved=True, how="") == "a and b and c; the prompts moved"
+REST = Cause("unexplained", "", 0.1, 1.0)
 
 
 @pytest.mark.parametrize(
-    ("signals", "said"),
+    ("causes", "said"),
     [
-        ([("response.tokens", 80.0, 90.0)], "longer answers"),
-        ([("response.tokens", 80.0, 70.0), ("abstention", 0.1, 0.3)], "more refusals"),
-        ([("latency", 1.0, 0.5)], "faster answers"),
-        ([("latency", None, 0.5), ("response.embedding", None, None)], ""),
-        ([("hedging", 0.1, 0.1)], ""),
+        ([Cause("build", "bot:int4-7f", 0.9, 0.0)], "on build bot:int4-7f"),
+        ([Cause("build", "bot:int4-7f", 0.5, 0.0)], "on build bot:int4-7f (50 % of it)"),
+        ([Cause("adapter", "sql@4", 1.2, 0.0, (("service", "app@7"),))], "on adapter sql@4 or service app@7"),
+        ([Cause("adapter", "", 0.9, 0.0)], "without adapter"),
+        ([Cause("model", "", 0.9, 0.0)], "in the model itself, where no label changed,"),
+        ([Cause("cache", "semantic", 0.9, 0.0)], "in answers from the semantic cache"),
+        ([Cause("cache", "", 0.9, 0.0)], "with fewer answers from a cache"),
+        ([Cause("tenant", "acme", 0.9, 0.0)], "with the traffic of tenant acme"),
+        ([Cause("new_topic", "", 0.9, 0.0)], "with a new topic about refunds"),
+        (
+            [Cause("build", "x", 0.6, 0.0), Cause("traffic_mix", "", 0.3, 0.0)],
+            "on build x (60 % of it) and with other shares of the same topics (30 % of it)",
+        ),
+        ([], "and no change seen in the traces explains it"),
     ],
 )
-def test_the_most_telling_signal_says_how(signals: list[tuple[str, float | None, float | None]], said: str) -> None:
-    assert manner([verdict(*signal) for signal in signals]) == said
+def test_the_source_is_a_part_of_a_sentence(causes: list[Cause], said: str) -> None:
+    assert source([*causes, REST], " about refunds") == said
+
+
+def test_what_is_not_known_is_not_said() -> None:
+    assert detail(None, prompts_moved=None, how="") == ""
+    assert detail(None, prompts_moved=True, how="") == "the prompts moved"
+    assert detail(0.004, prompts_moved=True, how="") == "all mix; the prompts moved"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ({"response.tokens": size(5.0, 10.0, 15.0)}, "longer answers"),
+        ({"response.tokens": size(-15.0, -10.0, -5.0), "abstention": size(0.1, 0.2, 0.3)}, "more refusals"),
+        ({"latency": size(-0.9, -0.5, -0.1)}, "faster answers"),
+        ({"response.embedding": Size(Estimate("", 1.0, 0.9, 1.1), None, "", None)}, ""),
+        ({"hedging": size(-0.1, 0.1, 0.3)}, ""),  # may be none
+    ],
+)
+def test_the_most_telling_signal_that_surely_moved_says_how(sizes: dict[str, Size], said: str) -> None:
+    assert manner(sizes) == said

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["firing", "acknowledged", "resolved"]
+Severity = Literal["info", "warning", "critical"]
 Happening = Literal["alert.firing", "alert.updated", "alert.resolved"]
 
 # The alert of a partition that nobody reads, one for all; and the kind of one of records that were gone unread.
@@ -28,7 +29,10 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An open or past alert; times are event time but for those ending in ``_at``, which are the judge's clock."""
+    """An open or past alert; times are event time but for those ending in ``_at``, which are the judge's clock.
+
+    ``severity`` of a drift is the highest it has had (``monitor.severity``).
+    """
 
     id: str
     labels: Mapping[str, str]
@@ -40,6 +44,7 @@ class Alert:
     evidence: Mapping[str, Any]
     inhibited_by: str | None = None
     resolved_at: datetime | None = None
+    severity: Severity = "warning"
 
     @property
     def fingerprint(self) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from detectors.base import Array
 from detectors.cause import Cause
+from detectors.intervals import Estimate
 from monitor.model.baseline import Baseline
 from monitor.model.scored import Scored
 from monitor.model.trace import Trace
@@ -47,6 +48,32 @@ class Example:
 
 
 @dataclass(frozen=True, slots=True)
+class Size:
+    """By how much a signal moved, each with the interval that holds the truth in 19 of 20 cases.
+
+    Attributes:
+        shift: along its change, in standard deviations of the traces before.
+        native: difference of means in the signal's unit, or of the share of the category that moved most; None for
+            vectors, which have no unit.
+        of: that category; empty where the mean is meant.
+        before: the mean or the share before; None for vectors.
+    """
+
+    shift: Estimate
+    native: Estimate | None
+    of: str
+    before: float | None
+
+    def evidence(self) -> dict[str, Any]:
+        return {
+            "shift": [self.shift.value, self.shift.low, self.shift.high],
+            "change": None if self.native is None else [self.native.value, self.native.low, self.native.high],
+            "of": self.of,
+            "before": self.before,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Diagnosis:
     """Causes, largest share first, each with a sentence; shares add to one.
 
@@ -55,8 +82,10 @@ class Diagnosis:
         sentences: one per cause.
         behaviour: for each drifting signal, the share of its shift that is other answers to the same topics; what is
             left is other questions. None where the shift is too small for parts.
+        sizes: by how much each drifting signal moved.
         prompts_moved: whether what is asked changed; None without embeddings, which alone could tell.
-        summary: one sentence.
+        source: where or with what the drift came, as a part of a sentence: ``on build int4-7f3a``.
+        detail: behaviour and mix, whether the prompts moved, and how answers changed.
         traces: how many traces were compared, before and after.
         examples: the farthest first.
     """
@@ -64,15 +93,17 @@ class Diagnosis:
     causes: Sequence[Cause]
     sentences: Sequence[str]
     behaviour: Mapping[str, float | None]
+    sizes: Mapping[str, Size]
     prompts_moved: bool | None
-    summary: str
+    source: str
+    detail: str
     traces: tuple[int, int]
     examples: Sequence[Example]
 
     def evidence(self) -> dict[str, Any]:
         """As JSON has it; traces by tenant, id and time."""
         return {
-            "summary": self.summary,
+            "summary": f"{self.source}: {self.detail}" if self.detail else self.source,
             "causes": [
                 {
                     "kind": cause.kind,
@@ -85,6 +116,7 @@ class Diagnosis:
                 for cause, sentence in zip(self.causes, self.sentences, strict=True)
             ],
             "behaviour": dict(self.behaviour),
+            "sizes": {signal: size.evidence() for signal, size in self.sizes.items()},
             "prompts_moved": self.prompts_moved,
             "traces": {"before": self.traces[0], "after": self.traces[1]},
             "examples": [

@@ -17,7 +17,7 @@ ALERTS = Listing(
     source="v_alerts",
     columns=(
         "id", "fingerprint", "kind", "segment", "status", "onset", "fired_at", "resolved_at", "summary", "signals",
-        "evidence", "inhibited_by", "labels",
+        "evidence", "inhibited_by", "labels", "severity",
     ),
     key={"fired_at": "time", "id": "text"},
 )  # fmt: skip
@@ -29,6 +29,7 @@ class AlertFilters(Timed):
     status: Literal["firing", "acknowledged", "resolved"] | None = None
     kind: Text | None = None
     segment: Text | None = None
+    severity: Literal["info", "warning", "critical"] | None = None
 
 
 def alert_with_history(reader: Reader, alert: str) -> Mapping[str, Any] | None:
@@ -50,7 +51,7 @@ def routes(reader: Reader) -> APIRouter:
 
     @router.get("", summary="Alerts, newest first")
     def alerts(request: Request, asked: Annotated[AlertFilters, Query()]) -> Response:
-        chosen = {name: getattr(asked, name) for name in ("status", "kind", "segment")}
+        chosen = {name: getattr(asked, name) for name in ("status", "kind", "segment", "severity")}
         return answer(reader, Asked(ALERTS, asked, [*equal(chosen), *within("fired_at", asked)]), request)
 
     @router.get("/{alert_id}", summary="One alert with its transitions and deliveries")

@@ -20,6 +20,7 @@ ALERT = Alert(
     summary="responses drifted in model=gpt-x",
     signals=("response.embedding", "relation"),
     evidence={"effect": {"psi": 0.25, "traces": 512}, "examples": ["t-1", "t-2"]},
+    severity="critical",
 )
 CHANGE = Change("alert.firing", ALERT, at=ALERT.fired_at)
 
@@ -36,6 +37,7 @@ def test_the_whole_message() -> None:
             "onset": "2025-03-01T11:57:00Z",
             "fired_at": "2025-03-01T12:00:01.500000Z",
             "resolved_at": None,
+            "severity": "critical",
             "summary": "responses drifted in model=gpt-x",
             "signals": ["response.embedding", "relation"],
             "evidence": {"effect": {"psi": 0.25, "traces": 512}, "examples": ["t-1", "t-2"]},

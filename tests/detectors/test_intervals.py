@@ -26,6 +26,17 @@ def test_values_are_those_of_scipy() -> None:
     assert cramers_v(*table) == pytest.approx(association(table.astype(int), method="cramer"))
 
 
+def test_values_that_hang_together_have_wider_limits_about_the_same_value() -> None:
+    random = np.random.default_rng(0)
+    before, now = random.normal(size=50), random.normal(1.0, 1.0, size=40)
+    plain, wide = mean_difference(before, now), mean_difference(before, now, over_dispersion=4.0)
+
+    assert wide.value == plain.value
+    assert (wide.high - wide.value, wide.value - wide.low) == pytest.approx(
+        (2.0 * (plain.high - plain.value), 2.0 * (plain.value - plain.low))
+    )
+
+
 def test_the_interval_of_a_true_distance_holds_it() -> None:
     truth = 1.0 / 3.0  # Wasserstein's distance of N(0, 1) and N(1/3, 1)
     held = 0

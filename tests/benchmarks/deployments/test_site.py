@@ -17,4 +17,4 @@ def test_a_template_version_that_changes_all_answers_is_named() -> None:
     assert right(found, found.first)
     assert right(found, found.settled)
     assert blamed(found.first)
-    assert "; prompt template help@8 answers otherwise (" in found.summary
+    assert " on prompt template help@8 since " in found.summary
