@@ -13,10 +13,14 @@ from monitor.errors import Transient
 
 @click.command()
 @click.option(
-    "--without", multiple=True, type=click.Choice(["consume", "judge", "notify", "serve"]), help="Leave out a role."
+    "--without",
+    multiple=True,
+    type=click.Choice(["consume", "judge", "notify", "serve", "guard"]),
+    help="Leave out a role.",
 )
 def run(without: tuple[str, ...]) -> None:
-    """Run everything: migrates the database, makes the topics, and keeps consume, judge, notify and serve alive."""
+    """Run everything: migrates the database, makes the topics, and keeps its roles alive: consume, judge,
+    notify and serve, and guard where there are policies."""
     from monitor import wiring
     from monitor.supervisor import Supervisor
     from monitor.telemetry import Telemetry
@@ -29,6 +33,8 @@ def run(without: tuple[str, ...]) -> None:
     if found.kafka is None and "consume" in roles:
         click.echo("no broker is set (DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS): traces come in over HTTP only", err=True)
         roles.remove("consume")
+    if not found.guard.policies and "guard" in roles:
+        roles.remove("guard")
     Supervisor(roles, os.environ, telemetry.emit).run(stop, stop.wait)
 
 

@@ -29,6 +29,10 @@ class Outcome:
     finding: Finding | None = None
     unmeasured: Unmeasured | None = None
 
+    @property
+    def verdict(self) -> Verdict:
+        return self.finding.verdict if self.finding is not None else "allow"
+
 
 def decide(
     policy: Policy, stage: Stage, asked: Sequence[Rule], readings: Mapping[str, Reading], *, late: str = ""

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 
 from msgspec import structs
 
-from detectors.score import failed
+from detectors.score import failed, insufficient
 from monitor.errors import Permanent
 from monitor.events import GuardChecked
-from monitor.guard.deciding import Reading, decide
+from monitor.guard.deciding import Reading, decide, outcome
 from monitor.guard.plan import Plan
 from monitor.model.check import CheckRequest, Decision, Message, trace_of
 from monitor.model.decoded import Decoded
@@ -23,6 +23,7 @@ from monitor.model.record import Partition, Record
 from monitor.model.trace import Trace
 from monitor.ports import Clock, Emit, Seconds
 
+TOO_LARGE = Reading(insufficient("not read: refused for its size"))
 NOWHERE = Record(Partition("guard", 0), 0, b"", {})
 
 
@@ -50,6 +51,14 @@ class Measuring:
                 problem = Reading(failed(f"{type(error).__name__}: {error}"[:300]))
                 found = dict.fromkeys(probe.rules, problem)
             self.readings.update({name: reading for name, reading in found.items() if name in wanted})
+            if probe.cost == 0 and any(map(self.denied, wanted)):
+                # What is refused for its size is not read: others wait while it would be.
+                self.readings.update(dict.fromkeys(self.rules - self.readings.keys(), TOO_LARGE))
+                return
+
+    def denied(self, name: str) -> bool:
+        rule = next(rule for rule in self.plan.policy.rules if rule.name == name)
+        return outcome(rule, self.readings[name], "allow", "").verdict == "deny"
 
 
 class Engine:

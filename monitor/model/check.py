@@ -21,6 +21,7 @@ from monitor.model.trace import (
     RequestOptions,
     Sample,
     Trace,
+    response_of,
 )
 
 
@@ -107,6 +108,34 @@ def trace_of(request: CheckRequest, now: datetime) -> Trace:
         samples=[Sample(text) for text in request.samples],
         context=[document(place, passage) for place, passage in enumerate(request.context)],
     )
+
+
+def requests_of_trace(trace: Trace) -> list[CheckRequest]:
+    """Both stages of a stored exchange; an answer that was never given has one."""
+    messages = [Message(message.role, message.parts) for message in trace.input_messages]
+    if trace.prompt_text is not None:
+        messages = [Message("user", trace.prompt_text)]
+    passages: list[str | Passage] = [
+        Passage(found.text, found.id, found.score, found.updated_at) for found in trace.context
+    ]
+    both = [CheckRequest("input", messages, context=passages, tools=trace.tools, time=trace.time)]
+    if trace.output_messages:
+        output = trace.output_messages[0]
+        both.append(
+            CheckRequest(
+                "output",
+                messages,
+                response_of(trace),
+                passages,
+                logprobs=trace.logprobs,
+                samples=[sample.text for sample in trace.samples],
+                tools=trace.tools,
+                response_format=trace.request.response_format if trace.request else None,
+                finish_reason=output.finish_reason,
+                time=trace.time,
+            )
+        )
+    return both
 
 
 def parts_of(message: Message) -> list[Part]:

@@ -38,6 +38,8 @@ class Access:
         if self.token is None:
             return True
         scheme, _, offered = headers.get("authorization", "").partition(" ")
+        if "x-api-key" in headers:  # as LiteLLM sends its api_key
+            scheme, offered = "bearer", headers["x-api-key"]
         # In constant time, so that a wrong token does not tell how much of it was right.
         same = hmac.compare_digest(offered.strip().encode("utf-8", "surrogateescape"), self.token.encode())
         return scheme.lower() == "bearer" and same

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from time import perf_counter
 
@@ -21,7 +22,7 @@ from monitor.ports import Embedder, Emit, Reader
 from monitor.scoring.choosing import chooser
 from monitor.settings import Settings
 from monitor.storage.reader import PostgresReader
-from monitor.wiring.parts import clock, embedder, engine, grounder
+from monitor.wiring.parts import clock, embedder, engine, grounder, settings
 
 OF_MODEL = {"grounding", "risk"}
 
@@ -84,6 +85,15 @@ def guard(found: Settings, paths: Sequence[Path], emit: Emit) -> Engine:
     made = Engine(plans, threads=found.guard.threads, timer=perf_counter, clock=clock, emit=emit)
     made.warm()
     return made
+
+
+def guard_engine(paths: Sequence[Path] = (), *, emit: Emit = lambda _event: None) -> Engine:
+    """The engine of these policies, else of those of the settings, else of the example."""
+    found = settings()
+    if not (paths or found.guard.policies):
+        with resources.as_file(resources.files("monitor.guard") / "example.yaml") as example:
+            return guard(found, [example], emit)
+    return guard(found, paths or found.guard.policies, emit)
 
 
 def certificates_of(found: Settings) -> tuple[Mapping[int, Certificate] | None, Mapping[int, str]]:

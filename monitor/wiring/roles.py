@@ -7,16 +7,17 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
+from pathlib import Path
 from types import FrameType
 
 import sqlalchemy as sa
 
-from monitor.errors import DriftwardenError
+from monitor.errors import DriftwardenError, Permanent
 from monitor.events import Away, Started, Stopped
 from monitor.ingestion import IngestWatch
 from monitor.judging import Judge, new_id, run_judge
@@ -209,25 +210,53 @@ def run_serve(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     telemetry.emit(Stopped("serve"))
 
 
+def run_guard(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    """Checks exchanges in a process of its own: no queue behind a batch."""
+    from monitor.web.guard import guard_api
+    from monitor.web.server import serve
+    from monitor.wiring.guarding import guard
+
+    if not found.guard.policies:
+        raise Permanent("DRIFTWARDEN_GUARD__POLICIES is not set (a policy to begin with: `driftwarden guard example`)")
+    engine_ = guard(found, found.guard.policies, telemetry.emit)
+    app = guard_api(engine_.check, metrics=telemetry.exposition, token=found.guard.token)
+    names = ", ".join(engine_.plans)
+    gc.freeze()  # models and patterns stay: a collection must not walk them while an exchange waits
+    serve(
+        app,
+        host=found.guard.host,
+        port=found.guard.port,
+        stopped=stopped.event,
+        listening=lambda address: telemetry.emit(Started("guard", f"{address}, policies {names}")),
+    )
+    engine_.close()
+    telemetry.emit(Stopped("guard"))
+
+
 ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "consume": run_consume,
     "judge": run_judging,
     "notify": run_notify,
     "serve": run_serve,
+    "guard": run_guard,
 }
 
 
 def ready_for(role: str) -> None:
     """Raises where a role could not start: the database or the broker is unset, away, or not ours."""
     found = settings()
+    if role == "guard":
+        return
     engine(found).dispose()
     if role == "consume":
         kafka(found)
 
 
-def run_role(role: str, stopped: Stop) -> None:
-    """Runs one role until it is told to stop."""
+def run_role(role: str, stopped: Stop, *, policies: Sequence[Path] = ()) -> None:
+    """Runs one role until it is told to stop; ``policies`` are a guard's, in place of those of the settings."""
     found = settings()
+    if policies:
+        found = found.model_copy(update={"guard": replace(found.guard, policies=tuple(policies))})
     telemetry = Telemetry(role, json_logs=json_logs(found), spans=otlp_exporter(os.environ))
     telemetry.include_libraries()
     try:

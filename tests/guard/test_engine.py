@@ -20,6 +20,8 @@ FORM = (
     " when: {check: score, score: format.truncation, threshold: 0.5}}"
 )
 SLOW = "{name: slow, stage: input, mode: enforce, then: deny, when: {check: classifier, folder: slow, label: BAD}}"
+KEYS = "{name: keys, stage: input, mode: enforce, then: deny, when: {check: secrets}}"
+KEY = "Why does AKIAIOSFODNN7EXAMPLE not work?"
 SIZE = "{name: size, stage: input, mode: enforce, then: deny, when: {check: size, characters: 10}}"
 
 
@@ -74,9 +76,9 @@ def test_a_rule_over_the_deadline_is_not_waited_for(on_error: str, verdict: str)
 
 
 def test_what_was_measured_before_the_deadline_counts() -> None:
-    guard = engine(plan(f"{SLOW}\n{SIZE}", slow=burning(1.0)))
-    decision = guard.check(asked("longer than ten characters"))
-    assert [found.rule for found in decision.findings] == ["size"]
+    guard = engine(plan(f"{SLOW}\n{KEYS}", slow=burning(1.0)))
+    decision = guard.check(asked(KEY))
+    assert [found.rule for found in decision.findings] == ["keys"]
     assert (decision.verdict, decision.degraded) == ("deny", True)
 
 
@@ -109,7 +111,7 @@ def test_a_rule_that_fails_stops_no_other() -> None:
     def broken(_text: str) -> Score:
         raise ValueError("expected a text")
 
-    decision = engine(plan(f"{SLOW}\n{SIZE}", slow=broken)).check(asked("longer than ten characters"))
+    decision = engine(plan(f"{SLOW}\n{KEYS}", slow=broken)).check(asked(KEY))
     assert decision.verdict == "deny"
     assert [(each.rule, each.reason) for each in decision.unmeasured] == [("slow", "ValueError: expected a text")]
 
@@ -121,11 +123,11 @@ def test_an_unknown_policy_is_refused_with_those_there_are() -> None:
 
 def test_every_check_is_told_as_an_event() -> None:
     events: list[Event] = []
-    engine(plan(f"{SLOW}\n{SIZE}", slow=burning(1.0)), events=events).check(asked("longer than ten characters"))
+    engine(plan(f"{SLOW}\n{KEYS}", slow=burning(1.0)), events=events).check(asked(KEY))
     (event,) = events
     assert isinstance(event, GuardChecked)
     assert (event.policy, event.stage, event.verdict, event.fired, event.missed) == (
-        "tested", "input", "deny", (("size", "enforce"),), ("slow",),
+        "tested", "input", "deny", (("keys", "enforce"),), ("slow",),
     )  # fmt: skip
 
 
