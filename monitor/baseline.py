@@ -84,22 +84,32 @@ class Learner:
 
     def activate(self, history: Scored, *, source: str, judged_from: datetime | None) -> Baseline:
         since, until = history.traces[0].trace.time, history.traces[-1].trace.time
-        stack, references = fitted(history, self.learning, self.pace.pane)
-        baseline = Baseline(0, self.space, stack, references, source, len(history), since, until, judged_from or until)
+        stack, references, shaped = fitted(history, self.learning, self.pace.pane)
+        baseline = Baseline(
+            0, self.space, stack, references, source, len(history), since, until, judged_from or until, shaped
+        )
         active = self.store.activate(baseline, self.add_up)
         self.emit(BaselineActivated(active.version, source, len(history), len(references)))
         return active
 
 
-def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack, dict[Segment, dict[str, Reference]]]:
-    """The feature maps on all traffic, and a reference for each segment with enough of it."""
+def fitted(
+    history: Scored, learning: Learning, pane: timedelta
+) -> tuple[Stack, dict[Segment, dict[str, Reference]], tuple[datetime, ...]]:
+    """The feature maps on all traffic, a reference for each segment with enough of it, and which panes shaped the maps.
+
+    A segment's reference is centred on the other panes.
+    """
     kinds: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if informative(history.columns.get(name))}
-    starts = [pane_of(item.trace.time, pane).timestamp() for item in history.traces]
-    panes = np.unique(np.array(starts), return_inverse=True)[1].astype(np.int64)
+    starts = [pane_of(item.trace.time, pane) for item in history.traces]
+    panes = np.unique(np.array([start.timestamp() for start in starts]), return_inverse=True)[1].astype(np.int64)
     columns = {name: history.columns[name] for name in kinds}
     stack, centring = fit_stack(columns, kinds, seed=learning.seed, panes=panes)
     features = stack.apply(columns)
     slices = stack.slices()
+    every = np.arange(len(starts))
+    inside_maps = {row for rows in centring.values() for row in np.setdiff1d(every, rows).tolist()}
+    shaped = tuple(sorted({starts[row] for row in inside_maps}))
     references: dict[Segment, dict[str, Reference]] = {}
     for segment, places in members(history, learning.watched).items():
         inside = {name: np.intersect1d(rows, places) for name, rows in centring.items()}
@@ -108,7 +118,7 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
                 stack, features, inside, panes=panes, smallest_effect=learning.smallest_effect
             )
     if learning.replay is None or Segment() not in references:
-        return stack, references
+        return stack, references, shaped
     whole = calibrate(
         references[Segment()],
         stack,
@@ -118,10 +128,11 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
         replay=learning.replay,
     )
     # A segment knows less than all traffic does, which makes its evidence smaller: what is right there is safe here.
-    return stack, {
+    calibrated = {
         segment: {name: as_calibrated(found, whole[name]) for name, found in own.items()}
         for segment, own in references.items()
     }
+    return stack, calibrated, shaped
 
 
 def as_calibrated(reference: Reference, whole: Reference) -> Reference:

@@ -21,6 +21,7 @@ from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.deployment import deployment_of
 from monitor.model.diagnosis import Case, Diagnosis, Size
+from monitor.model.grid import pane_of
 from monitor.model.scored import Scored
 from monitor.model.trace import Trace, prompt_of
 from monitor.sizes import size_of
@@ -62,10 +63,24 @@ def windows(baseline: Baseline, onset: datetime, until: datetime, pane: timedelt
     fitted_until = baseline.until + timedelta(microseconds=1)
     first = max(baseline.judged_from, fitted_until, last - PANES * pane)
     return Windows(
-        reference=spread(baseline.since, fitted_until, pane),
+        reference=unseen(baseline, fitted_until, pane),
         recent=spread(first, last, pane),
         new=spread(onset, until, pane),
     )
+
+
+def unseen(baseline: Baseline, until: datetime, pane: timedelta) -> list[Span]:
+    """The baseline's time without the panes that shaped its feature maps, at most so many panes of it, evenly spread.
+
+    A prompt's answer is predicted best where the prediction was learned, so those traces would make all later ones,
+    of whatever build, look as if they answered otherwise.
+    """
+    if not baseline.shaped:
+        return spread(baseline.since, until, pane)
+    first, shaped = pane_of(baseline.since, pane), set(baseline.shaped)
+    starts = [start for i in range(ceil((until - first) / pane)) if (start := first + i * pane) not in shaped]
+    kept = starts if len(starts) <= PANES else [starts[len(starts) * i // PANES] for i in range(PANES)]
+    return [(max(start, baseline.since), min(start + pane, until)) for start in kept]
 
 
 def spread(start: datetime, stop: datetime, pane: timedelta) -> list[Span]:
@@ -174,7 +189,7 @@ def worded(case: Case, told: Explanation, found: Topics, sizes: Mapping[str, Siz
         },
         sizes=sizes,
         prompts_moved=moved,
-        source=source(causes, about),
+        source=source(causes, about, clear=bool(told.weights.any())),
         detail=detail(
             told.share if told.weights.any() else None,
             prompts_moved=moved,

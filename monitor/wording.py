@@ -84,11 +84,14 @@ def subject(cause: Cause, about: str) -> str:
             return f"{LABELS[cause.kind]} {cause.name} answers otherwise"
 
 
-def source(causes: Sequence[Cause], about: str) -> str:
-    """Where or with what a drift came: the named causes, each with its share where it is not nearly all there is."""
+def source(causes: Sequence[Cause], about: str, *, clear: bool) -> str:
+    """Where or with what a drift came: the named causes, each with its share where it is not nearly all there is.
+
+    ``clear`` tells whether the traces compared show a shift that chance hardly makes.
+    """
     named = [cause for cause in causes if cause.kind != "unexplained"][:3]
     if not named:
-        return "and no change seen in the traces explains it"
+        return "from a cause that no trace surely tells of" if clear else "from a cause not yet clear"
     alone = len(named) == 1 and named[0].share >= NEARLY_ALL
     return " and ".join(_place(cause, about) + ("" if alone else f" ({percent(cause.share)} of it)") for cause in named)
 

@@ -105,6 +105,15 @@ def test_the_first_traces_are_learned_once_their_panes_are_closed(stores: Stores
     assert learned.learner.learn() is None
 
 
+def test_a_third_of_the_panes_shapes_the_maps_and_the_baseline_knows_which(stores: Stores) -> None:
+    commit(stores, range(WANTED + 30))
+    baseline = Learned(stores, at=time_of(WANTED + 30)).learner.learn()
+
+    assert baseline is not None
+    assert len(set(baseline.shaped)) == len(baseline.shaped) == WANTED // 10 // 3
+    assert set(baseline.shaped) < {START + pane * PANE for pane in range(WANTED // 10)}
+
+
 def test_quiet_traffic_is_learned_too(stores: Stores) -> None:
     """Nothing more may come: then what is there is complete."""
     commit(stores, range(WANTED))

@@ -59,6 +59,27 @@ def test_as_long_before_the_onset_as_the_drift_has_lasted_is_left_out() -> None:
     assert window_of(40, 41)[1] == [(START + tick, START + 38 * PANE)]
 
 
+def test_panes_that_shaped_the_maps_are_not_compared() -> None:
+    baseline = replace(small_baseline(judged_from=START), since=START - 9.5 * PANE, until=START)
+    shaped = tuple(START - back * PANE for back in (10, 7, 6, 1))
+    found = windows(replace(baseline, shaped=shaped), START + 40 * PANE, START + 45 * PANE, PANE).reference
+    tick = timedelta(microseconds=1)
+
+    assert found == [
+        *((START - back * PANE, START - (back - 1) * PANE) for back in (9, 8, 5, 4, 3, 2)), (START, START + tick)
+    ]  # fmt: skip
+
+
+def test_of_a_long_baseline_some_panes_are_read_that_shaped_no_map() -> None:
+    baseline = replace(small_baseline(judged_from=START), since=START - 300 * PANE, until=START)
+    shaped = tuple(START - back * PANE for back in range(300, 0, -3))
+    found = windows(replace(baseline, shaped=shaped), START + 40 * PANE, START + 45 * PANE, PANE).reference
+
+    assert len(found) == PANES
+    assert not {start for start, _ in found} & set(shaped)
+    assert (found[0][0], all(before[1] <= after[0] for before, after in pairwise(found))) == (START - 299 * PANE, True)
+
+
 def test_a_drift_from_the_start_has_no_time_before_but_the_baselines_own() -> None:
     assert window_of(1, 4)[1] == []
 

@@ -54,11 +54,15 @@ REST = Cause("unexplained", "", 0.1, 1.0)
             [Cause("build", "x", 0.6, 0.0), Cause("traffic_mix", "", 0.3, 0.0)],
             "on build x (60 % of it) and with other shares of the same topics (30 % of it)",
         ),
-        ([], "and no change seen in the traces explains it"),
+        ([], "from a cause that no trace surely tells of"),
     ],
 )
 def test_the_source_is_a_part_of_a_sentence(causes: list[Cause], said: str) -> None:
-    assert source([*causes, REST], " about refunds") == said
+    assert source([*causes, REST], " about refunds", clear=True) == said
+
+
+def test_where_the_traces_show_no_shift_yet_the_cause_is_not_clear_yet() -> None:
+    assert source([REST], "", clear=False) == "from a cause not yet clear"
 
 
 def test_what_is_not_known_is_not_said() -> None:

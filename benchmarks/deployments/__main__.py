@@ -37,21 +37,27 @@ def blamed(listed: Sequence[Any]) -> bool:
 
 
 def table(runs: Sequence[Run], *, settled: bool) -> None:
-    """One row per change: the causes ranked first."""
-    print(f"{'change':30s}{'right':>8s}  " + "".join(f"{kind[:11]:>12s}" for kind in KINDS))
+    """One row per change: causes ranked first, right by kind and name; runs without an alert, or with an early one."""
+    print(f"{'change':30s}{'right':>8s}  " + "".join(f"{name[:11]:>12s}" for name in (*KINDS, "no alert", "early")))
     for name in dict.fromkeys(each.change for each in runs):
-        mine = [each for each in runs if each.change == name and each.traces is not None]
+        every = [each for each in runs if each.change == name]
+        mine = [each for each in every if each.traces is not None]
         listed = [each.settled if settled else each.first for each in mine]
-        first = Counter(each[0]["kind"] for each in listed if each)
+        first = Counter(told[0]["kind"] if told else "unexplained" for told in listed)
+        first["early"] = sum(each.early for each in every)
+        first["no alert"] = len(every) - len(mine) - first["early"]
         good = sum(right(each, told) for each, told in zip(mine, listed, strict=True))
-        print(f"{name:30s}{good:4d}/{len(mine):<3d}  " + "".join(f"{first[kind] or '':>12}" for kind in KINDS))
+        told = "".join(f"{first[name] or '':>12}" for name in (*KINDS, "no alert", "early"))
+        print(f"{name:30s}{good:4d}/{len(mine):<3d}  {told}")
 
 
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser("python -m benchmarks.deployments", description=__doc__)
     parser.add_argument("--runs", type=int, default=10, help="of each change")
-    parser.add_argument("--only", metavar="WORD", default="", help="only the changes whose name holds the word")
+    parser.add_argument(
+        "--only", metavar="CHANGE", nargs="+", choices=EVERY, default=list(EVERY), help=f"of: {', '.join(EVERY)}"
+    )
     parser.add_argument("--seed", type=int, default=0, help="of the first run of each change")
     parser.add_argument("--real", action="store_true", help="questions and answers of RAGTruth, not simulated ones")
     parser.add_argument("--jobs", type=int, default=1, help="processes at once")
@@ -60,7 +66,7 @@ def main() -> None:
     asked = [
         (name, 1_000 * place + arguments.seed + number, arguments.real)
         for place, name in enumerate(EVERY)
-        if arguments.only in name and (name in REAL if arguments.real else name not in ONLY_REAL)
+        if name in arguments.only and (name in REAL if arguments.real else name not in ONLY_REAL)
         for number in range(arguments.runs)
     ]
     with ProcessPoolExecutor(arguments.jobs) as pool:
@@ -90,7 +96,7 @@ def report(runs: Sequence[Run]) -> None:
     traffic = [each for each in found if CHANGES[each.change][1]]
     for title, settled in (("first message", False), ("settled", True)):
         print(f"\nCause ranked first, {title}:")
-        table(planted, settled=settled)
+        table(runs, settled=settled)
         good = sum(right(each, each.settled if settled else each.first) for each in found)
         listed = [each.settled if settled else each.first for each in traffic]
         first = sum(bool(told) and told[0]["kind"] in BLAME for told in listed)

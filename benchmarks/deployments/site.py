@@ -14,6 +14,7 @@ import numpy as np
 
 from benchmarks.deployments.changes import Change, Draw
 from benchmarks.deployments.service import DIMENSION, SPACE, Conditions, Traffic, World, healthy
+from detectors.replay import Replay
 from monitor.baseline import Learner, Learning
 from monitor.codec import Limits
 from monitor.judging import Budget, Judge
@@ -78,7 +79,7 @@ class Site:
         scorer = Scorer(embedder=None, name=space, dimension=dimension)
         limits = Limits(max_lead=timedelta(days=3650))
         self.pipeline = Pipeline(traces, scorer.score, adding, clock=self.clock, limits=limits, emit=ignored)
-        learning = Learning(traces=reference, watched=WATCHED)
+        learning = Learning(traces=reference, watched=WATCHED, replay=Replay(panes=400))
         self.learner = Learner(
             MemoryBaselineStore(database), adding, learning=learning, pace=PACE, clock=self.clock, emit=ignored,
             space=scorer.space,

@@ -16,7 +16,8 @@ class Baseline:
     """A fitted baseline: immutable and versioned.
 
     ``space`` names the embedding model of its vectors. The traces it was fitted on lie in ``since`` to ``until``;
-    panes are judged from ``judged_from`` on.
+    panes are judged from ``judged_from`` on. The feature maps were shaped on the traces of the panes that start at
+    ``shaped``, which look closer to these maps than any others do.
     """
 
     version: int
@@ -28,3 +29,4 @@ class Baseline:
     since: datetime
     until: datetime
     judged_from: datetime
+    shaped: tuple[datetime, ...] = ()

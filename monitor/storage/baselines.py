@@ -72,6 +72,7 @@ def read_baseline(connection: sa.Connection, version: int) -> Baseline:
         since=row.since,
         until=row.until,
         judged_from=row.judged_from,
+        shaped=tuple(row.shaped),
     )
 
 
@@ -197,10 +198,10 @@ class PostgresBaselineStore:
         sets = {segment: wire.encode_references(found) for segment, found in sorted(baseline.references.items())}
         digest = hashlib.sha256(stack + b"".join(sets.values())).hexdigest()
         connection.exec_driver_sql(
-            "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack, shaped)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (baseline.version, baseline.source, baseline.space, baseline.traces, baseline.since, baseline.until,
-             baseline.judged_from, digest, stack),
+             baseline.judged_from, digest, stack, list(baseline.shaped)),
         )  # fmt: skip
         for segment, content in sets.items():
             count = max(reference.n for reference in baseline.references[segment].values())

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import numpy as np
@@ -101,11 +102,12 @@ def test_history_gives_back_the_signals_that_were_stored(stores: Stores) -> None
 
 
 def test_a_baseline_comes_back_as_it_was_put_in_force(stores: Stores) -> None:
-    made = small_baseline()
+    made = replace(small_baseline(), shaped=(START - PANE, START))
     active = stores.baselines().activate(made, no_sums)
     found = stores.baselines().baseline()
 
     assert found is not None
+    assert found.shaped == made.shaped
     assert (active.version, found.version) == (1, 1)
     assert (found.space, found.source, found.traces) == (made.space, made.source, made.traces)
     assert (found.since, found.until, found.judged_from) == (made.since, made.until, made.judged_from)

@@ -14,7 +14,6 @@ def test_a_template_version_that_changes_all_answers_is_named() -> None:
     assert not found.early
     assert found.traces is not None
     assert found.traces <= 600
-    assert right(found, found.first)
     assert right(found, found.settled)
-    assert blamed(found.first)
+    assert blamed(found.settled)
     assert " on prompt template help@8 since " in found.summary
