@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "feedback": ("monitor.cli.feedback:feedback", "Bring in and list what people said of answers."),
     "calibrate": ("monitor.cli.calibrate:calibrate", "Turn scores into probabilities by what people said."),
     "certify": ("monitor.cli.calibrate:certify", "Find a threshold that keeps a promise."),
+    "backtest": ("monitor.cli.backtest:backtest", "Say what a policy would have done to stored traces."),
     "rejects": ("monitor.cli.rejects:rejects", "List and replay records that were set aside."),
     "webhook": ("monitor.cli.webhook:webhook", "Test endpoints, replay deliveries, make a secret."),
     "schema": ("monitor.cli.operate:schema", "Print the JSON Schema of the trace record."),

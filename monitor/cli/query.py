@@ -34,6 +34,12 @@ NAMED = {
         "What was set aside, by reason",
         "SELECT reason, count(*) AS records, max(received_at) AS last FROM v_rejects GROUP BY reason ORDER BY 2 DESC",
     ),
+    "guard": (
+        "What guards said, by policy, rule and verdict",
+        "SELECT policy, verdict, rule, count(*) AS traces, avg(score) AS mean_score, avg(latency_s) AS mean_latency_s,"
+        " count(*) FILTER (WHERE degraded) AS degraded, max(time) AS last FROM v_guard_decisions"
+        " GROUP BY policy, verdict, rule ORDER BY policy, traces DESC",
+    ),
 }
 LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
 
@@ -43,7 +49,7 @@ LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
 
 \b
 Views: v_traces v_scores v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions v_baselines
-    v_feedback v_labels v_calibrations v_certificates
+    v_feedback v_labels v_calibrations v_certificates v_guard_decisions
 
 \b
 Named queries:

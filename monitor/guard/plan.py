@@ -109,7 +109,7 @@ def of_family(family: str, rules: Sequence[Rule]) -> Probe:
 
     def measure(_trace: Trace, scores: OfFamily) -> Mapping[str, Reading]:
         found = scores(family)
-        return {name: Reading(found[score], "output") for name, score in wanted.items()}
+        return {name: Reading(found[score], "output" if found[score].spans else None) for name, score in wanted.items()}
 
     return Probe(tuple(wanted), COSTS.get(family, 3), measure)
 

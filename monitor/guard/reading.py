@@ -20,6 +20,8 @@ from monitor.model.scores import NAMES
 PLACE = re.compile(r"^(?P<message>.*?)(?: - at `(?:key in )?\$(?P<path>.*)`)?$", re.DOTALL)
 STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]")
 PROMISE = re.compile(r"(missed|clean) (0\.\d+)")
+# From reference answers, token counts, attention and vectors of samples: known, if at all, when the answer was given.
+NOT_CARRIED = ("quality.", "tokenization.", "attention.", "consistency.dispersion")
 # Read off the passages alone, so that they are there before the model is asked.
 BEFORE = ("retrieval.top_score", "retrieval.gap", "retrieval.overlap", "retrieval.age")
 
@@ -103,8 +105,8 @@ def faults_of_rule(rule: Rule, folder: Path) -> Iterator[str]:
 def faults_of_score(rule: Rule, check: ByScore) -> Iterator[str]:
     if check.score not in NAMES:
         yield f"when.score: expected one of {', '.join(NAMES)}, got {check.score!r}"
-    elif check.score.startswith("quality."):
-        yield f"when.score: {check.score} needs a reference answer, which no answer has before it is given"
+    elif check.score.startswith(NOT_CARRIED):
+        yield f"when.score: {check.score} is read from what a check does not carry"
     elif rule.stage == "input" and check.score not in BEFORE:
         yield f"when.score: expected one of {', '.join(BEFORE)} at stage input, got {check.score!r}"
     if (check.threshold is None) == (check.certificate is None):

@@ -21,7 +21,7 @@ def texts(trace: Trace, reads: Reads) -> list[tuple[str, str]]:
                 (f"messages:{place}", parts_text(message.parts))
                 for place, message in enumerate(trace.input_messages)
                 if message.role not in OURS
-            ]
+            ] or [("messages:0", prompt_of(trace))]
         case "context":
             found = [(f"context:{place}", passage.text) for place, passage in enumerate(trace.context)]
         case "output":

@@ -33,6 +33,7 @@ SIGNALS: tuple[Signal, ...] = (
     Signal("time_to_first_token", "scalar", "seconds"),
     Signal("finish_reason", "category", ""),
     Signal("status", "category", ""),
+    Signal("guard.verdict", "category", ""),
     Signal("response.language", "category", ""),
     *(Signal(name, "scalar", "score 0-1") for name in NAMES),
     Signal("prompt.embedding", "vector", ""),

@@ -45,4 +45,5 @@ def record_columns(traces: Sequence[Decoded], prompts: Sequence[str], responses:
         "time_to_first_token": column(trace.timing.ttft_s for trace in found),
         "finish_reason": [None if output is None else output.finish_reason for output in outputs],
         "status": [trace.error_type or trace.status for trace in found],
+        "guard.verdict": [None if trace.guard is None else trace.guard.verdict for trace in found],
     }

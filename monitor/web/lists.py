@@ -1,4 +1,4 @@
-"""Drift, rejects, builds, baselines, partitions, feedback and certificates: a list each."""
+"""Drift, rejects, builds, baselines, partitions, feedback, guard decisions and certificates: a list each."""
 
 from __future__ import annotations
 
@@ -78,6 +78,18 @@ CERTIFICATES = Listing(
 )  # fmt: skip
 
 
+DECISIONS = Listing(
+    name="decisions",
+    source="v_guard_decisions",
+    columns=(
+        "time", "tenant", "id", "build", "verdict", "action", "policy", "policy_hash", "rule", "score", "latency_s",
+        "degraded", "stages", "findings",
+    ),
+    key={"time": "time", "tenant": "text", "id": "text"},
+    by_time=True,
+)  # fmt: skip
+
+
 class DriftFilters(Timed):
     segment: Annotated[Text, Field(description="all, or label=value pairs as alerts name them")] | None = None
     signal: Text | None = None
@@ -95,6 +107,16 @@ class FeedbackFilters(Timed):
     id: Annotated[Text, Field(description="of the trace")] | None = None
     kind: Text | None = None
     bad: bool | None = None
+
+
+class DecisionFilters(Timed):
+    tenant: Text | None = None
+    id: Annotated[Text, Field(description="of the trace")] | None = None
+    build: Text | None = None
+    verdict: Text | None = None
+    policy: Text | None = None
+    rule: Annotated[Text, Field(description="behind the verdict")] | None = None
+    degraded: bool | None = None
 
 
 class PartitionFilters(Paging):
@@ -130,6 +152,12 @@ def routes(reader: Reader) -> APIRouter:
     def feedback(request: Request, asked: Annotated[FeedbackFilters, Query()]) -> Response:
         chosen = {name: getattr(asked, name) for name in ("id", "kind", "bad")}
         return answer(reader, Asked(FEEDBACK, asked, [*equal(chosen), *within("at", asked)]), request)
+
+    @router.get("/decisions", summary="What guards said of exchanges, newest first")
+    def decisions(request: Request, asked: Annotated[DecisionFilters, Query()]) -> Response:
+        names = ("tenant", "id", "build", "verdict", "policy", "rule", "degraded")
+        chosen = {name: getattr(asked, name) for name in names}
+        return answer(reader, Asked(DECISIONS, asked, [*equal(chosen), *within("time", asked)]), request)
 
     @router.get("/certificates", summary="Promises about thresholds, newest first; void while the score drifts")
     def certificates(request: Request, asked: Annotated[Paging, Query()]) -> Response:

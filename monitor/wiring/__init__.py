@@ -1,6 +1,6 @@
 """The one place that knows everyone: settings in, running roles out."""
 
-from monitor.wiring.guarding import guard, guard_client, guard_engine
+from monitor.wiring.guarding import backtest, guard, guard_client, guard_engine
 from monitor.wiring.parts import (
     acknowledge,
     baseline_store,
@@ -22,7 +22,7 @@ from monitor.wiring.parts import (
 from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run_role
 
 __all__ = [
-    "ROLES", "Stop", "acknowledge", "baseline_store", "clock", "embedder", "engine", "feedback_store", "guard",
-    "guard_client", "guard_engine", "json_logs", "kafka", "learner", "outbox", "prepare", "reader", "ready_for",
-    "reject_store", "run_role", "scorer", "settings", "sink", "test_message", "watch_store",
+    "ROLES", "Stop", "acknowledge", "backtest", "baseline_store", "clock", "embedder", "engine", "feedback_store",
+    "guard", "guard_client", "guard_engine", "json_logs", "kafka", "learner", "outbox", "prepare", "reader",
+    "ready_for", "reject_store", "run_role", "scorer", "settings", "sink", "test_message", "watch_store",
 ]  # fmt: skip

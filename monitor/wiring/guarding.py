@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib import resources
 from pathlib import Path
 from time import perf_counter
 
+import msgspec
+
 from detectors.score import Score, ok
 from monitor.errors import Permanent
 from monitor.events import CertificateVoid
+from monitor.guard.backtest import Report
+from monitor.guard.backtest import backtest as judged_again
 from monitor.guard.client import GuardClient
 from monitor.guard.engine import Engine
 from monitor.guard.plan import OfFamily, OfText, planned
@@ -18,6 +22,7 @@ from monitor.guard.policy import ByPersonalData, ByScore, Policy
 from monitor.guard.reading import named, read_policies, wants_certificates
 from monitor.model.decoded import Decoded
 from monitor.model.feedback import Certificate
+from monitor.model.trace import Trace
 from monitor.ports import Embedder, Emit, Reader
 from monitor.scoring.choosing import chooser
 from monitor.settings import Settings
@@ -100,7 +105,11 @@ def certificates_of(found: Settings) -> tuple[Mapping[int, Certificate] | None, 
     """The certificates kept, by number, and the alerts that make some of them void; None without a database."""
     if found.database.url is None:
         return None, {}
-    return read_certificates(PostgresReader(engine(found)))
+    database = engine(found)
+    try:
+        return read_certificates(PostgresReader(database))
+    finally:
+        database.dispose()
 
 
 def read_certificates(reader: Reader) -> tuple[Mapping[int, Certificate], Mapping[int, str]]:
@@ -129,3 +138,33 @@ def guard_client(url: str, found: Settings) -> GuardClient:
     return GuardClient(
         url, token=wanted.token, deadline_s=wanted.deadline_ms / 1000, on_error=wanted.on_error, timer=perf_counter
     )
+
+
+TRACES = """SELECT record::text AS record FROM v_traces
+    WHERE (CAST(:since AS timestamptz) IS NULL OR time >= :since)
+        AND (CAST(:until AS timestamptz) IS NULL OR time < :until)
+        AND (CAST(:build AS text) IS NULL OR build = :build)
+    ORDER BY time DESC, tenant, id LIMIT :limit"""
+
+
+def backtest(path: Path, *, where: Mapping[str, object], limit: int, examples: int) -> Report:
+    """What a policy would have done to the newest stored traces; ``where`` has since, until and build, or None."""
+    found = settings()
+    engine_ = guard(found, [path], lambda _event: None)
+    database = engine(found)
+    reader = PostgresReader(database)
+    labels = {(row["tenant"], row["id"]): row["bad"] for row in reader.rows("SELECT * FROM v_labels", {})}
+    decoder = msgspec.json.Decoder(Trace)
+    traces = (decoder.decode(row["record"]) for row in reader.rows(TRACES, {**where, "limit": limit}))
+    try:
+        return judged_again(
+            engine_.default.policy,
+            partial(engine_.judge, None),
+            traces,
+            labels=labels,
+            examples=examples,
+            timer=perf_counter,
+        )
+    finally:
+        engine_.close()
+        database.dispose()

@@ -40,7 +40,7 @@ def refusal(tmp_path: Path, text: str) -> str:
         ("deadline_ms: -1\n" + HEAD + GOOD, "policy FILE: deadline_ms: expected `float` > 0.0, got -1"),
         (HEAD + GOOD + GOOD, "rules: expected names that differ, got 'a' 2 times"),
         (HEAD + GOOD.replace("grounding", "groundness"), "rule a: when.score: expected one of abstention, hedging"),
-        (HEAD + GOOD.replace("grounding", "quality.bleu"), "rule a: when.score: quality.bleu needs a reference answer"),
+        (HEAD + GOOD.replace("grounding", "quality.bleu"), "rule a: when.score: quality.bleu is read from"),
         (HEAD + GOOD.replace("output", "input"), "rule a: when.score: expected one of retrieval.top_score"),
         (HEAD + GOOD.replace(", threshold: 0.5", ""), "rule a: when: expected one of threshold and certificate"),
         (HEAD + GOOD.replace("threshold: 0.5", "certificate: 3"), "certificate needs the database"),

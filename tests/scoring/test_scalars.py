@@ -18,6 +18,7 @@ def test_what_the_record_says_is_read() -> None:
         usage={"input_tokens": 12, "output_tokens": 34},
         timing={"total_s": 1.5, "ttft_s": 0.25},
         output_messages=[ANSWER],
+        guard={"verdict": "abstain"},
     )
 
     assert found == {
@@ -29,6 +30,7 @@ def test_what_the_record_says_is_read() -> None:
         "time_to_first_token": 0.25,
         "finish_reason": "length",
         "status": "ok",
+        "guard.verdict": "abstain",
     }
 
 
@@ -36,7 +38,14 @@ def test_what_the_record_does_not_say_is_missing() -> None:
     found = columns(usage={}, output_messages=[])
     missing = {name for name, value in found.items() if str(value) in ("None", "nan")}
 
-    assert missing == {"prompt.tokens", "response.tokens", "latency", "time_to_first_token", "finish_reason"}
+    assert missing == {
+        "prompt.tokens",
+        "response.tokens",
+        "latency",
+        "time_to_first_token",
+        "finish_reason",
+        "guard.verdict",
+    }
     assert found["status"] == "ok"
 
 

@@ -33,6 +33,8 @@ COLUMNS = {
     "v_drift": "pane segment signal n effect_kind effect reference_value current_value log_e log_threshold evidence"
     " drifted onset shares baseline",
     "v_feedback": "tenant id at kind value comment source bad received_at",
+    "v_guard_decisions": "time tenant id build verdict action policy policy_hash rule score latency_s degraded stages"
+    " findings",
     "v_labels": "tenant id bad kind source at",
     "v_partitions": "topic partition next end lag event_time data_at resumed_at seen_at traces repeats rejects",
     "v_rejects": "id received_at topic partition offset reason message bytes forwarded_at replayed_at",
