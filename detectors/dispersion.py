@@ -22,7 +22,7 @@ def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_live
     The sums are those that the sequential test keeps: a pane of n rows fades the ones before by ``0.5^(n / h)``. Axes
     of like variance share one figure, since what hangs together is as a rule the topic, which lies along the leading
     ones. A longer memory is never taken to disperse less than a shorter one; one too long for the rows takes the figure
-    of the longest that is not.
+    that the longest two which are not point to.
 
     Args:
         rows: centred, in turned features, ``(n, t)``.
@@ -38,14 +38,37 @@ def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_live
         return found
     order = np.argsort(place, kind="stable")
     sums = np.add.reduceat(rows[order].astype(np.float64), np.append(0, np.cumsum(counts)[:-1].astype(int)), axis=0)
-    before = np.ones(rows.shape[1])
-    for i, half_life in enumerate(half_lives):
-        stretches = min(len(rows) / max(2.9 * half_life, counts.mean()), float(len(names)))
-        if stretches >= _STRETCHES:
-            ratios = _ratios(_relative_squares(sums, counts, half_life), views, variances, stretches)
-            before = np.maximum(before, ratios)
-        found[i] = before
-    return found
+    stretches = np.minimum(len(rows) / np.maximum(2.9 * half_lives, counts.mean()), len(names))
+    known = int((stretches >= _STRETCHES).sum())
+    errors = np.zeros_like(found)
+    for i in range(known):
+        relative = _relative_squares(sums, counts, half_lives[i])
+        found[i], errors[i] = _ratios(relative, views, variances, stretches[i])
+    if known >= 2:
+        found[known:] = _longer(found[:known], half_lives)
+    elif known == 1:
+        found[known:] = found[0]
+    if known:
+        errors[known:] = errors[known - 1]
+    # With its standard error: too little costs more false alarms than too much costs delay.
+    total: Array = np.maximum.accumulate(found * (1.0 + errors), axis=0)
+    return total
+
+
+def _longer(found: Array, half_lives: Array) -> Array:
+    """Ratios of memories longer than those known, at least two: on ``1 + D h / (h + τ)`` through the last two.
+
+    That is the law where what hangs together fades with the distance at a rate of ``log 2 / τ``.
+    """
+    known = len(found)
+    h0, h1 = half_lives[known - 2 : known]
+    short, long = np.maximum(found[-2] - 1.0, 1e-9), np.maximum(found[-1] - 1.0, 0.0)
+    growth = np.clip(long / short, 1.0, 0.98 * h1 / h0)
+    tau = (h1 * h0) * (growth - 1.0) / (h1 - growth * h0)
+    limit = long * (h1 + tau) / h1
+    beyond = half_lives[known:, None]
+    ratios: Array = 1.0 + limit * beyond / (beyond + tau)
+    return ratios
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,18 +84,20 @@ class Units:
     size: float
 
 
-def independent_units(rows: Array, panes: Labels) -> Units:
+def independent_units(rows: Array, panes: Labels, hanging: Array) -> Units:
     """The shortest runs of panes that longer ones hardly vary more than.
 
     Args:
         rows: centred, in turned features, ``(n, t)``.
         panes: pane of each row ``(n,)``, in the order of time.
+        hanging: how much each axis counts ``(t,)``.
     """
+    counts = hanging / np.maximum((rows**2).mean(axis=0), 1e-300)
     place = np.unique(panes, return_inverse=True)[1]
     length, units = 1, _runs(rows, place)
     while (place.max() + 1) // (2 * length) >= _FEWEST_UNITS:
         longer = _runs(rows, place // (2 * length))
-        if (longer.rows**2).mean(axis=0).sum() < _MORE * (units.rows**2).mean(axis=0).sum():
+        if counts @ (longer.rows**2).mean(axis=0) < _MORE * (counts @ (units.rows**2).mean(axis=0)):
             break
         length, units = 2 * length, longer
     scales = np.sqrt((rows**2).mean(axis=0) / np.maximum((units.rows**2).mean(axis=0), 1e-300))
@@ -99,9 +124,12 @@ def _relative_squares(sums: Array, counts: Array, half_life: float) -> Array:
     return relative / seen
 
 
-def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretches: float) -> Array:
-    """The ratio of each group of axes, one where it could be chance. A group doubles in size with every step down."""
-    found = np.ones(len(variances))
+def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretches: float) -> tuple[Array, Array]:
+    """The ratio of each group of axes, one where it could be chance, and its relative standard error.
+
+    A group doubles in size with every step down.
+    """
+    found, errors = np.ones(len(variances)), np.zeros(len(variances))
     for view in views:
         order = view.start + np.argsort(-variances[view.start : view.stop], kind="stable")
         order = order[variances[order] > 1e-9]
@@ -110,7 +138,7 @@ def _ratios(relative: Array, views: tuple[View, ...], variances: Array, stretche
             group = order[start : start + size]
             ratio = float((relative[group] / variances[group]).mean())
             chance = np.sqrt(2.0 / (stretches * len(group)))
-            # With its standard error: too little costs more false alarms than too much costs delay.
-            found[group] = ratio * (1.0 + chance) if ratio > 1.0 + _CERTAIN * chance else 1.0
+            if ratio > 1.0 + _CERTAIN * chance:
+                found[group], errors[group] = ratio, chance
             start, size = start + size, min(2 * size, 64)
-    return found
+    return found, errors

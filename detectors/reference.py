@@ -22,6 +22,10 @@ Kind = Literal["scalar", "category", "vector", "relation"]
 # Memories: from one pane to about the reference's own length, each two to four times as long as the one before.
 _MEMORIES = 5
 _SHORTEST = 16.0  # traces
+# A rate that the reference saw too seldom by two standard errors makes no alarm.
+_ERRORS = 2.0
+# A third of so many stretches of the reference shape the maps.
+_STRETCHES = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +40,7 @@ class Reference:
         half_lives: of the memories, in traces, ``(h,)``.
         dispersion: variance of fading sums over that of independent traces, ``(h, t)``, at least one.
         unit: traces that hang together; the cumulants are of means of so many.
-        doubt: one plus the relative standard error of the variances, ``(t,)``, much where a value is rare.
+        doubt: one plus twice the relative standard error of the variances, ``(t,)``, much where a value is rare.
         smallest_effect: shifts below this many standard deviations along their direction are no drift.
         offset: taken from the evidence, and
         slope: its factor then, so that ``log A`` is reached about once in A panes without change.
@@ -98,7 +102,7 @@ def fit_reference(
     if panes is not None:
         together = dispersion(rows, panes, views=views, half_lives=half_lives, variances=variances)
         if together.max() > 1.0:
-            hanging = independent_units(rows, panes)
+            hanging = independent_units(rows, panes, (together.max(axis=0) - 1.0) * variances)
             units, size, few = np.vstack([hanging.rows, unseen / np.sqrt(hanging.size)]), hanging.size, 1
     fourth = np.maximum((seen**4).mean(axis=0) - variances**2, 0.0)
     random = np.random.default_rng(len(rows))
@@ -111,7 +115,7 @@ def fit_reference(
         half_lives=half_lives,
         dispersion=together,
         unit=size,
-        doubt=1.0 + np.sqrt(fourth / len(seen)) / np.maximum(variances, 1e-300),
+        doubt=1.0 + _ERRORS * np.sqrt(fourth / len(seen)) / np.maximum(variances, 1e-300),
         smallest_effect=smallest_effect,
     )
 
@@ -144,9 +148,9 @@ def fit_stack(
     """A map per signal, and the rows that a reference of each may be centred on.
 
     Rows that shaped a map look closer to it than new ones do: a category's rows are never "other", a vector's clusters
-    lie where its rows happen to be, a prompt's answer is predicted too well. So maps are fitted on a random third of
-    the panes and centred on the rest. A scalar's cells cost nothing: given its order statistics, the mass of a cell is
-    off by as much as the share of an independent sample would be. It uses every row for both.
+    lie where its rows happen to be, a prompt's answer is predicted too well. So maps are fitted on a random third, of
+    rows or of stretches of panes, and centred on the rest. A scalar's cells cost nothing: given its order statistics,
+    the mass of a cell is off by as much as the share of an independent sample would be. It uses every row for both.
 
     Args:
         columns: one column of ``n`` values per signal of ``kinds``.
@@ -155,7 +159,8 @@ def fit_stack(
         panes: pane of each row ``(n,)``; None takes rows as independent.
     """
     every = np.arange(len(columns[next(iter(kinds))]))
-    third, rest = _split(every if panes is None else panes, np.random.default_rng(seed))
+    stretches = every if panes is None else stretches_of(panes)
+    third, rest = _split(stretches, np.random.default_rng(seed))
     maps: dict[str, WatchedMap] = {}
     centring: dict[str, Labels] = {}
     for name, kind in kinds.items():
@@ -212,8 +217,15 @@ def take(column: Any, rows: Labels) -> Any:
     return [labels[row] for row in rows.tolist()]
 
 
-def _split(panes: Labels, random: np.random.Generator) -> tuple[Labels, Labels]:
-    """Rows of a random third of the panes, and the others; whole panes, so that what hangs together stays together."""
+def stretches_of(panes: Labels) -> Labels:
+    """The stretch of each row: panes in a row, so many that what hangs together over several of them is left whole."""
     names, place = np.unique(panes, return_inverse=True)
-    chosen = random.permutation(len(names)) < max(len(names) // 3, 1)
-    return np.flatnonzero(chosen[place]), np.flatnonzero(~chosen[place])
+    stretches: Labels = place * min(_STRETCHES, len(names)) // len(names)
+    return stretches
+
+
+def _split(stretches: Labels, random: np.random.Generator) -> tuple[Labels, Labels]:
+    """Rows of a random third of the stretches, and the others."""
+    count = int(stretches.max()) + 1
+    chosen = random.permutation(count) < max(count // 3, 1)
+    return np.flatnonzero(chosen[stretches]), np.flatnonzero(~chosen[stretches])

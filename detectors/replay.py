@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import numpy as np
 
 from detectors.base import Array, Features, Labels
 from detectors.category import CategoryMap
 from detectors.reference import Reference
+from detectors.resample import Rows, Traffic, runs_of
 from detectors.scalar import ScalarMap
 from detectors.sequential import Bank, advance, bank, start
 from detectors.stack import Stack
@@ -21,7 +23,10 @@ _ALARMS = 50.0
 # The run length that offsets are set at, and at which the replay says what was achieved.
 _CHECKED = 200.0
 # Far out, one nat of evidence is one nat of run length; near by, memories that are still short make it look like more.
-_STEEPEST, _FLATTEST = 1.0, 0.8
+_FLATTEST, _STEEPEST = 0.8, 1.0
+# Runs of panes hold none that the reference did not see, and traces that hang together will bring some: their tail is
+# taken to be flat, and a margin is kept.
+_MARGIN, _LEAST_WITH_MARGIN = 0.8, -2.5
 # References that happen to be far off alarm soonest, the more so the further out the threshold.
 _CAUTION = 0.95
 
@@ -41,9 +46,10 @@ def calibrate(
     *,
     pane: int,
     random: np.random.Generator,
+    panes: Mapping[str, Labels] | None = None,
     replay: Replay = Replay(),
 ) -> dict[str, Reference]:
-    """The references with their evidence set so that ``log A`` is reached once in A panes of resampled rows.
+    """The references with their evidence set so that ``log A`` is reached once in A panes of resampled traces.
 
     Half of the streams set it, the other half measure what came of it. How evidence grows with the run length is
     learned from all signals of one make together, since it hardly depends on what is measured.
@@ -54,52 +60,54 @@ def calibrate(
         features: of each signal, the rows its reference was centred on ``(m, k)``.
         pane: traces in a pane.
         random: which rows are drawn.
+        panes: of each signal, the pane of each row ``(m,)``, in the order of time: where the reference saw that traces
+            hang together, runs of panes are drawn instead of single rows.
         replay: how many panes.
     """
-    paths = {}
+    paths, makes = {}, {}
     for name, reference in references.items():
-        # Rows are drawn independently, so they are judged as independent ones.
-        alone = np.ones_like(reference.dispersion)
-        plain = bank(stack.maps[name], [replace(reference, offset=0.0, slope=1.0, dispersion=alone, unit=1.0)])
         rows = features[name][:, : reference.tested]
-        paths[name] = null_evidence(plain, rows, pane=pane, random=random, replay=replay)
+        hangs = panes is not None and reference.unit > 1.0
+        traffic = runs_of(rows, panes[name], reference.unit) if panes is not None and hangs else Rows(rows, pane)
+        plain = bank(stack.maps[name], [_unset(reference, independent=not hangs)])
+        paths[name] = null_evidence(plain, traffic, random=random, replay=replay)
+        makes[name] = (isinstance(stack.maps[name], (ScalarMap, CategoryMap)), hangs)
     found = {}
-    for make in (_tables(stack, paths), paths.keys() - _tables(stack, paths)):
-        if make:
-            half = replay.streams // 2
-            slope = slope_of(np.hstack([paths[name][:, :half] for name in sorted(make)]))
-            for name in sorted(make):
-                offset = offset_of(paths[name][:, :half], slope)
-                achieved = run_length(slope * (paths[name][:, half:] - offset), np.log(_CHECKED)) / _CHECKED
-                found[name] = replace(references[name], offset=offset, slope=slope, achieved=achieved)
+    half = replay.streams // 2
+    for make in set(makes.values()):
+        alike = [name for name in references if makes[name] == make]
+        hangs = make[1]
+        slope = _FLATTEST if hangs else slope_of(np.hstack([paths[name][:, :half] for name in alike]))
+        for name in alike:
+            offset = offset_of(paths[name][:, :half], slope)
+            if hangs:
+                offset = max(offset + _MARGIN, _LEAST_WITH_MARGIN)
+            achieved = run_length(slope * (paths[name][:, half:] - offset), np.log(_CHECKED)) / _CHECKED
+            found[name] = replace(references[name], offset=offset, slope=slope, achieved=achieved)
     return {name: found[name] for name in references}
 
 
-def _tables(stack: Stack, names: Iterable[str]) -> set[str]:
-    """Signals whose features come of a table; the others are vectors."""
-    return {name for name in names if isinstance(stack.maps[name], (ScalarMap, CategoryMap))}
+def null_evidence(monitors: Bank, traffic: Traffic, *, random: np.random.Generator, replay: Replay = Replay()) -> Array:
+    """Evidence ``(panes, streams)`` of one monitor on streams of panes drawn from the traffic of its reference.
 
-
-def null_evidence(
-    monitors: Bank, features: Features, *, pane: int, random: np.random.Generator, replay: Replay = Replay()
-) -> Array:
-    """Evidence ``(panes, streams)`` of one monitor on streams of panes drawn from rows of its reference.
-
-    Each stream is judged against a reference drawn anew from the same rows, since the one at hand is as far from the
+    Each stream is judged against a reference drawn anew from the same traffic, since the one at hand is as far from the
     truth as that is from it (Gandy and Kvaløy, Scand. J. Stat. 2013).
     """
-    streams, rows = replay.streams, len(features)
+    streams = replay.streams
     side_by_side = monitors.take(np.zeros(streams, dtype=np.int64))
-    often = random.multinomial(rows, np.full(rows, 1.0 / rows), size=streams).astype(np.float32)
-    side_by_side = replace(side_by_side, mean=(often @ features).astype(np.float64) / rows)
-    memory = start(side_by_side)
-    counts, never = np.full(streams, float(pane)), np.full(streams, np.inf)
+    side_by_side = replace(side_by_side, mean=traffic.means(streams, random))
+    memory, never = start(side_by_side), np.full(streams, np.inf)
     path = np.empty((replay.panes, streams))
-    for i in range(replay.panes):
-        totals = drawn(features, random.integers(0, rows, (streams, pane)))
+    for i, (totals, counts) in enumerate(islice(traffic.panes(streams, random), replay.panes)):
         memory, evidence = advance(side_by_side, memory, totals, counts, thresholds=never)
         path[i] = evidence.log_e
     return path
+
+
+def _unset(reference: Reference, *, independent: bool) -> Reference:
+    """The reference before calibration; rows that are drawn one by one are judged as independent ones."""
+    plain = replace(reference, offset=0.0, slope=1.0)
+    return replace(plain, dispersion=np.ones_like(plain.dispersion), unit=1.0) if independent else plain
 
 
 def slope_of(path: Array) -> float:
@@ -136,11 +144,3 @@ def run_length(path: Array, level: float) -> float:
     alarms = int(reached.any(axis=0).sum())
     before = np.where(reached.any(axis=0), reached.argmax(axis=0) + 1, len(path))
     return float(before.sum()) / max(alarms, 0.5)
-
-
-def drawn(features: Features, rows: Labels) -> Array:
-    """Sums ``(streams, k)`` of the chosen rows ``(streams, pane)``."""
-    if rows.shape[1] * features.shape[1] <= 16_000:
-        sums: Array = features[rows].sum(axis=1, dtype=np.float64)
-        return sums
-    return np.stack([features[chosen].sum(axis=0, dtype=np.float64) for chosen in rows])

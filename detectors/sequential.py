@@ -249,7 +249,10 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     parts = monitors.cumulants
     each = fewness[:, :, None, None]
     cumulants = parts.gaussian[:, None] + each * parts.few[:, None] + each**2 * parts.fewer[:, None]
-    surprises = surprise(forms, cumulants) + np.log(monitors.priors / forms.shape[1])
+    # A unit unlike all of the reference is as surprising as one in so many, and no more.
+    seen = np.maximum(memory.squares**2 / memory.fourths / monitors.unit[:, None], 1.0)
+    most = seen * np.log1p(monitors.n / monitors.unit)[:, None]
+    surprises = np.minimum(surprise(forms, cumulants), most[:, :, None]) + np.log(monitors.priors / forms.shape[1])
     flat = surprises.reshape(len(surprises), -1)
     leader = flat.argmax(axis=1)
     log_e = monitors.slope * (np.logaddexp.reduce(flat, axis=1) - monitors.offset)

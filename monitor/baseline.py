@@ -113,7 +113,9 @@ def fitted(
     references: dict[Segment, dict[str, Reference]] = {}
     for segment, places in members(history, learning.watched).items():
         inside = {name: np.intersect1d(rows, places) for name, rows in centring.items()}
-        if segment.is_all or min(len(rows) for rows in inside.values()) >= SEGMENT_MINIMUM // 2:
+        # Maps take about a third of the traces; how many of a segment's is chance.
+        centred = min(len(rows) for rows in inside.values())
+        if segment.is_all or (len(places) >= SEGMENT_MINIMUM and centred >= SEGMENT_MINIMUM // 4):
             references[segment] = fit_references(
                 stack, features, inside, panes=panes, smallest_effect=learning.smallest_effect
             )
@@ -125,6 +127,7 @@ def fitted(
         {name: features[rows, slices[name]] for name, rows in centring.items()},
         pane=max(round(len(panes) / (panes.max() + 1)), 1),
         random=np.random.default_rng(learning.seed),
+        panes={name: panes[rows] for name, rows in centring.items()},
         replay=learning.replay,
     )
     # A segment knows less than all traffic does, which makes its evidence smaller: what is right there is safe here.

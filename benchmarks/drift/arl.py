@@ -10,7 +10,7 @@ from benchmarks.drift import ours, runlength
 from benchmarks.drift.laws import Law
 from benchmarks.drift.results import Plan, Report, Row
 from benchmarks.drift.streams import REFERENCE, blocks, sample
-from benchmarks.drift.traffic import KINDS, Labels, Traffic
+from benchmarks.drift.traffic import KINDS, Traffic
 
 PANE = 16
 TARGETS = (100.0, 300.0, 1_000.0)  # panes
@@ -37,14 +37,14 @@ def _rows(
     law: Law, traffic: Traffic, targets: Sequence[float], *, references: int, panes: int, seed: tuple[int, ...]
 ) -> list[Row]:
     """A row per target, on the same streams."""
-    counts: list[Labels] = []
+    found = []
     # Few references at a time, so that the panes of few are in memory.
     for first in range(0, references, 4):
         few = min(4, references - first)
         tasks = nulls(law, traffic, references=few, panes=panes, pane=PANE, seed=(*seed, first))
-        counts.extend(runlength.alarms(tasks, [ours.log_threshold(target) for target in targets]))
+        found += [runlength.run_lengths(task, [ours.log_threshold(target) for target in targets]) for task in tasks]
     return [
-        _row(law, traffic, target, panes, [int(found[column]) for found in counts])
+        _row(law, traffic, target, panes, [lengths[column] for lengths in found])
         for column, target in enumerate(targets)
     ]
 
@@ -66,21 +66,21 @@ def nulls(
     return tasks
 
 
-def _row(law: Law, traffic: Traffic, target: float, panes: int, alarms: list[int]) -> Row:
+def _row(law: Law, traffic: Traffic, target: float, panes: int, lengths: list[runlength.RunLength]) -> Row:
     """The pooled ratio with its interval, and the quantiles over references.
 
     A reference without an alarm counts as infinite, and is shown as more than ``panes / target``.
     """
-    pooled = runlength.RunLength(panes * len(alarms), sum(alarms))
-    each = np.array([runlength.RunLength(panes, count).mean for count in alarms]) / target
+    pooled = runlength.RunLength(sum(one.panes for one in lengths), sum(one.alarms for one in lengths))
+    each = np.array([one.mean for one in lengths]) / target
     low, middle, high = (float(np.quantile(each, q, method="inverted_cdf")) for q in (0.1, 0.5, 0.9))
     return {
         "law": law.name,
         "traffic": traffic.name,
         "target": target,
-        "references": len(alarms),
+        "references": len(lengths),
         "panes": panes,
-        "alarms": sum(alarms),
+        "alarms": pooled.alarms,
         "ratio": pooled.mean / target,
         "interval": [bound / target for bound in pooled.interval],
         "quantiles": [low, middle, high],

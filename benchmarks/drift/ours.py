@@ -63,7 +63,8 @@ def fit(reference: Block, kind: Kind, *, pane: int, seed: int) -> Fitted:
     features = stack.apply(columns)
     references = fit_references(stack, features, centring, panes=panes)
     own, random = {"x": features[centring["x"]]}, np.random.default_rng(seed)
-    calibrated = calibrate(references, stack, own, pane=pane, random=random, replay=_REPLAY)
+    within = {"x": panes[centring["x"]]}
+    calibrated = calibrate(references, stack, own, pane=pane, random=random, panes=within, replay=_REPLAY)
     return Fitted(kind, stack, calibrated["x"], centring["x"])
 
 
@@ -88,6 +89,19 @@ def evidence(tasks: Sequence[Task], *, stop: float = np.inf) -> list[Array]:
         for place, path in zip(places, _paths([tasks[place] for place in places], stop), strict=True):
             paths[place] = path
     return paths
+
+
+def reported(task: Task, log_thresholds: Sequence[float]) -> Labels:
+    """After each pane, whether a drift is reported at each threshold, ``(panes, thresholds)``."""
+    fitted, count = task.fitted, len(log_thresholds)
+    tests = bank(fitted.stack.maps["x"], [fitted.reference]).take(np.zeros(count, dtype=np.int64))
+    memory, thresholds = start(tests), np.exp(np.array(log_thresholds))
+    told = np.zeros((len(task.panes), count), dtype=bool)
+    for i, pane in enumerate(task.panes):
+        totals = np.broadcast_to(pane.total[: fitted.reference.tested], (count, fitted.reference.tested))
+        memory, evidence = advance(tests, memory, totals, np.full(count, pane.n), thresholds=thresholds)
+        told[i] = evidence.drifted
+    return told
 
 
 def window_test(reference: Block, kind: Kind, *, seed: int) -> Callable[[Block], float]:

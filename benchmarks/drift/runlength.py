@@ -9,10 +9,7 @@ import numpy as np
 from scipy.stats import chi2
 
 from benchmarks.drift import ours
-from benchmarks.drift.traffic import Array, Labels
-
-# Long paths are asked for in pieces of this many tasks, so that few are in memory at once.
-_TOGETHER = 64
+from benchmarks.drift.traffic import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,33 +37,17 @@ class RunLength:
         return self.panes / most, self.panes / least if least else float("inf")
 
 
-def alarms(tasks: Sequence[ours.Task], log_thresholds: Sequence[float]) -> Labels:
-    """How often each task alarms at each threshold, starting afresh after each alarm, ``(tasks, thresholds)``."""
-    counts = np.zeros((len(tasks), len(log_thresholds)), dtype=np.int64)
-    for first in range(0, len(tasks), _TOGETHER):
-        part = tasks[first : first + _TOGETHER]
-        paths = ours.evidence(part, stop=max(log_thresholds))
-        for column, threshold in enumerate(log_thresholds):
-            counts[first : first + len(part), column] = _renewed(part, paths, threshold)
-    return counts
+def run_lengths(task: ours.Task, log_thresholds: Sequence[float]) -> list[RunLength]:
+    """What a monitor that goes on after an alarm, as it does in an installation, reports at each threshold.
 
-
-def _renewed(tasks: Sequence[ours.Task], paths: Sequence[Array], threshold: float) -> Labels:
-    """Alarms of each task at one threshold, the first from its path, the later ones from paths that start after it."""
-    counts = np.zeros(len(tasks), dtype=np.int64)
-    waiting = [(i, 0, path) for i, path in enumerate(paths)]
-    while waiting:
-        renewed = []
-        for i, start, path in waiting:
-            passed = first_passage(path, threshold)
-            if passed is not None:
-                counts[i] += 1
-                renewed.append((i, start + passed + 1))
-        again = [(i, start) for i, start in renewed if start < len(tasks[i].panes)]
-        fresh = [ours.Task(tasks[i].fitted, tasks[i].panes[start:]) for i, start in again]
-        found = ours.evidence(fresh, stop=threshold)
-        waiting = [(i, start, path) for (i, start), path in zip(again, found, strict=True)]
-    return counts
+    Panes in which a drift is reported are not at risk; when it is over the monitor starts afresh.
+    """
+    drifted = ours.reported(task, log_thresholds)
+    before = np.vstack([np.zeros((1, drifted.shape[1]), dtype=bool), drifted[:-1]])
+    return [
+        RunLength(int(panes), int(alarms))
+        for panes, alarms in zip((~before).sum(0), (drifted & ~before).sum(0), strict=True)
+    ]
 
 
 def first_passage(path: Array, threshold: float) -> int | None:

@@ -1,4 +1,6 @@
 import numpy as np
+import pytest
+from scipy.signal import lfilter
 
 from detectors.base import View
 from detectors.dispersion import dispersion
@@ -33,10 +35,12 @@ def test_it_is_told_by_axis_where_only_the_leading_one_hangs_together() -> None:
     np.testing.assert_array_less(found[1:], 1.3)
 
 
-def test_a_memory_too_long_to_measure_takes_the_figure_of_the_one_before() -> None:
-    runs = np.repeat(np.random.default_rng(0).normal(size=(800, 3)), 8, axis=0)
-    found = of(runs)
-    np.testing.assert_array_equal(found[3], found[2])
+def test_a_memory_too_long_to_measure_takes_what_the_two_before_it_point_to() -> None:
+    random = np.random.default_rng(0)
+    alike = lfilter([0.1], [1.0, -0.9], random.normal(size=(2, 6_400)), axis=1)
+    short, long = of(alike[:1].T.repeat(3, axis=1)[:2_000]), of(alike.reshape(-1, 1).repeat(3, axis=1))
+    assert long[3].mean() == pytest.approx(19.0, rel=0.4)  # (1 + ρ) / (1 − ρ)
+    assert long[3].mean() == pytest.approx(short[3].mean(), rel=0.6)
 
 
 def test_a_handful_of_panes_says_nothing() -> None:

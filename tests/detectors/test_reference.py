@@ -36,10 +36,12 @@ def test_a_map_that_learns_from_rows_is_centred_on_others() -> None:
 
 
 def test_panes_are_never_split() -> None:
-    panes = np.repeat(np.arange(30), 10)
-    _, centring = fit_stack({"k": ["a"] * 300}, {"k": "category"}, seed=0, panes=panes)
-    assert len(centring["k"]) == 200
-    assert len(np.unique(panes[centring["k"]])) == 20
+    panes = np.repeat(np.arange(48), 10)
+    _, centring = fit_stack({"k": ["a"] * 480}, {"k": "category"}, seed=0, panes=panes)
+    kept = np.unique(panes[centring["k"]])
+    assert len(centring["k"]) == 320
+    assert len(kept) == 32
+    assert set(kept) == {pane ^ 1 for pane in kept}  # two in a row stay together
 
 
 def test_a_segment_has_a_reference_of_its_own() -> None:
