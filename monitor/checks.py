@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from monitor import wiring
+from monitor.baseline import require_space
 from monitor.errors import Permanent
 from monitor.settings import config_file
 
@@ -47,6 +48,26 @@ def model() -> str:
         raise Permanent("no encoder")
     vector = encoder.encode(["Is anybody there?"])[0]
     return f"{encoder.name}, {len(vector)} dimensions, fingerprint {encoder.fingerprint}, on {found.embedding.provider}"
+
+
+def reference() -> str:
+    """The baseline in force; raises where this installation makes other embeddings than those it was made of."""
+    from monitor.storage.baselines import PostgresBaselineStore
+
+    found = wiring.settings()
+    store = PostgresBaselineStore(wiring.engine(found))
+    baseline, wanted = store.baseline(), found.drift.reference_traces
+    if baseline is None:
+        return f"none yet: learned from the first {wanted:,} traces, of which {store.count():,} are in"
+    require_space(baseline, wiring.space(found))
+    if baseline.cleared:
+        return f"none since the last was cleared: {store.count(after=baseline.until):,} of {wanted:,} traces are in"
+    lengths = baseline.run_lengths
+    replayed = f", run length {lengths[0]:.2f} to {lengths[1]:.2f} of the one aimed at" if lengths else ""
+    return (
+        f"baseline {baseline.version} ({baseline.source}): {baseline.traces:,} traces,"
+        f" {len(baseline.references)} segments{replayed}"
+    )
 
 
 def webhooks() -> str:

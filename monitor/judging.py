@@ -40,7 +40,7 @@ class Judge:
     def tick(self) -> int:
         """Judges what is due; returns how many panes that was."""
         baseline = self.store.baseline()
-        if baseline is None:
+        if baseline is None or baseline.cleared:
             return 0
         mark = watermark(self.store.partitions(), self.clock(), self.pace)
         if mark is None:

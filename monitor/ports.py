@@ -189,8 +189,11 @@ class BaselineStore(Protocol):
     def history(self, *, where: Mapping[str, Any], limit: int) -> Scored:
         """Stored traces by event time, oldest first; ``where`` may hold build, since, after and until."""
 
-    def count(self) -> int:
-        """Traces stored so far."""
+    def count(self, *, after: datetime | None = None) -> int:
+        """Traces stored so far, of those after an instant of event time if one is given."""
+
+    def space_since(self, space: str) -> datetime | None:
+        """The event time up to which stored traces carry embeddings of another space; None where none do."""
 
     def partitions(self) -> Sequence[PartitionState]: ...
     def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:

@@ -234,3 +234,50 @@ def test_the_same_traces_teach_the_same(stores: Stores) -> None:
         return [float(value) for reference in baseline.references[ACME].values() for value in reference.mean]
 
     assert means(first) == means(second)
+
+
+def test_a_baseline_tells_the_builds_it_is_of(stores: Stores) -> None:
+    commit(stores, range(WANTED + 30))
+    baseline = Learned(stores, at=time_of(WANTED + 30)).learner.learn()
+
+    assert baseline is not None
+    assert baseline.builds == (build_of(decoded(traffic(range(1)))[0].trace),)
+    assert baseline.run_lengths is None  # nothing was replayed
+
+
+def test_after_a_baseline_was_cleared_the_next_is_learned_from_what_came_since(stores: Stores) -> None:
+    commit(stores, range(WANTED + 30))
+    learned = Learned(stores, at=time_of(WANTED + 30))
+    first = learned.learner.learn()
+    cleared = learned.learner.clear()
+    early = learned.learner.learn()
+    commit(stores, range(WANTED + 30, 2 * WANTED + 60), cleared)
+    second = Learned(stores, at=time_of(2 * WANTED + 60)).learner.learn()
+
+    assert first is not None
+    assert (cleared.version, cleared.cleared, cleared.until) == (2, True, time_of(WANTED + 29))
+    assert early is None
+    assert second is not None
+    assert (second.version, second.since, second.until) == (3, time_of(WANTED + 30), time_of(2 * WANTED + 29))
+    assert second.source == f"learned: the first {WANTED} traces after {time_of(WANTED + 29):%Y-%m-%d %H:%M} UTC"
+    assert stores.watches().parts(cleared, START, time_of(9000)) == {}
+
+
+def test_traces_of_another_embedding_model_make_no_pin(stores: Stores) -> None:
+    """Neither while the baseline in force is of it, nor, once that was cleared, those that were stored before."""
+    commit(stores, range(WANTED))
+    learned = Learned(stores, at=time_of(WANTED))
+    learned.learner.space = "old/2"
+    pin = partial(learned.learner.pin, source="x", limit=400, judged_from=None)
+    pin(where={})
+    learned.learner.space = "new/2"
+
+    with pytest.raises(
+        Permanent, match=r"baseline 1 was made of embeddings of old/2, but .* those of new/2: set .* or"
+    ):
+        pin(where={})
+    learned.learner.clear()
+    with pytest.raises(Permanent, match=r"the traces up to .* carry embeddings of another model than new/2: choose"):
+        pin(where={})
+    commit(stores, range(WANTED, 2 * WANTED), stores.baselines().baseline())
+    assert pin(where={"since": time_of(WANTED)}).space == "new/2"

@@ -1,17 +1,28 @@
-"""What now is compared with."""
+"""What now is compared with: baselines listed, shown, pinned and cleared."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite
 
 import click
 
-from monitor.cli.output import FORMATS, Format, show
+from monitor.cli.output import FORMATS, Format, cell, show
+from monitor.errors import Permanent
+from monitor.model.baseline import Baseline
+from monitor.model.segment import Segment
+
+LISTED = """
+    SELECT version, in_force, source, traces, since, until, builds,
+        round(run_length_lowest::numeric, 2) || ' to ' || round(run_length_highest::numeric, 2) AS run_length,
+        coalesce(cardinality(segments), 0) AS segments, space, left(sha256, 12) AS sha256
+    FROM v_baselines ORDER BY version DESC
+"""
 
 
 @click.group()
 def reference() -> None:
-    """List, show and pin references."""
+    """List, show, pin and clear references."""
 
 
 @reference.command("list")
@@ -20,35 +31,67 @@ def listed(form: Format) -> None:
     """All baselines; the newest is in force."""
     from monitor import wiring
 
-    sql = (
-        "SELECT version, in_force, source, traces, since, until, judged_from, segments, left(sha256, 12) AS sha256"
-        " FROM v_baselines ORDER BY version DESC"
-    )
-    show(wiring.reader().rows(sql, {}), form)
+    show(wiring.reader().rows(LISTED, {}), form)
 
 
 @reference.command("show")
 @click.argument("version", type=int, required=False)
-def shown(version: int | None) -> None:
-    """What a baseline holds, by segment and signal."""
+@click.option("--segment", default="all", show_default=True, help="As listed: all, tenant=acme, …")
+@click.option("--format", "form", type=click.Choice(FORMATS), default="table", show_default=True)
+def shown(version: int | None, segment: str, form: Format) -> None:
+    """What a baseline (by default the one in force) was made of, and a segment's reference of each signal.
+
+    RUN_LENGTH is the mean time to a false alarm that a replay without change achieved, over the one aimed at: below 1
+    there are more false alarms than the budget says. OVER_DISPERSION is how much more than by chance the traffic
+    varied; 1 is that of independent traces.
+    """
     from monitor import wiring
 
     baseline = wiring.baseline_store().version(version)
-    click.echo(f"baseline {baseline.version}: {baseline.source}; {baseline.traces} traces, embeddings {baseline.space}")
+    if form == "table":
+        for name, value in described(baseline):
+            click.echo(f"{name:11} {value}")
+    if baseline.cleared:
+        return
+    references = baseline.references.get(Segment.parse(segment))
+    if references is None:
+        known = ", ".join(str(found) for found in sorted(baseline.references))
+        raise Permanent(f"baseline {baseline.version} has no reference of segment {segment}; it has those of: {known}")
+    if form == "table":
+        click.echo()
     rows = (
         {
-            "segment": str(segment),
             "signal": name,
             "traces": found.n,
             "features": len(found.mean),
             "over_dispersion": found.over_dispersion,
             "smallest_effect": found.smallest_effect,
-            "run_length_achieved": found.achieved,
+            "run_length": found.achieved if isfinite(found.achieved) else None,
         }
-        for segment, references in sorted(baseline.references.items())
         for name, found in references.items()
     )
-    show(rows, "table")
+    show(rows, form)
+
+
+def described(baseline: Baseline) -> list[tuple[str, str]]:
+    """What a person wants to know of a baseline, name and value."""
+    told = [("baseline", f"{baseline.version}: {baseline.source}")]
+    if baseline.cleared:
+        return [*told, ("judged", f"nothing, until traces after {cell(baseline.until)} UTC were learned from")]
+    segments = {segment: max(found.n for found in own.values()) for segment, own in baseline.references.items()}
+    lengths = baseline.run_lengths
+    replayed = "no null replay was made (drift.replay_panes is 0)"
+    if lengths is not None:
+        replayed = f"achieved {lengths[0]:.2f} to {lengths[1]:.2f} of the one aimed at, by signal, in the null replay"
+    return [
+        *told,
+        ("traces", f"{baseline.traces:,} from {cell(baseline.since)} to {cell(baseline.until)} UTC"),
+        ("judged", f"traces after {cell(baseline.judged_from)} UTC"),
+        ("builds", ", ".join(baseline.builds) or "not recorded"),
+        ("embeddings", baseline.space),
+        ("run length", replayed),
+        ("segments", ", ".join(f"{segment} ({count:,})" for segment, count in sorted(segments.items()))),
+    ]
 
 
 @reference.command("pin")
@@ -75,6 +118,22 @@ def pinned(
     active = wiring.learner(found, database, lambda _event: None).pin(
         where=where, source=f"pinned: {told}", limit=limit, judged_from=judge_from
     )
-    click.echo(f"baseline {active.version} in force: {active.traces} traces from {active.since} to {active.until}")
-    click.echo(f"segments with a reference: {', '.join(str(segment) for segment in sorted(active.references))}")
-    click.echo(f"judged: traces after {active.judged_from}")
+    for name, value in described(active):
+        click.echo(f"{name:11} {value}")
+
+
+@reference.command("clear")
+def cleared() -> None:
+    """End the baseline in force; another is learned from the traces that come from now on.
+
+    For a new embedding model, whose vectors do not compare with those of the old one: stop the consumers, set the
+    model, clear, start them. Until then nothing is judged.
+    """
+    from monitor import wiring
+
+    found = wiring.settings()
+    active = wiring.learner(found, wiring.engine(found), lambda _event: None).clear()
+    click.echo(
+        f"baseline {active.version} judges nothing: the next is learned from {found.drift.reference_traces:,} traces"
+        f" after {cell(active.until)} UTC, with embeddings of {active.space}"
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from math import isfinite
 
 from detectors.reference import Reference
 from detectors.stack import Stack
@@ -17,7 +18,9 @@ class Baseline:
 
     ``space`` names the embedding model of its vectors. The traces it was fitted on lie in ``since`` to ``until``;
     panes are judged from ``judged_from`` on. The feature maps were shaped on the traces of the panes that start at
-    ``shaped``, which look closer to these maps than any others do.
+    ``shaped``, which look closer to these maps than any others do. ``builds`` are those that answered these traces.
+
+    One without references was cleared: nothing is judged until another is learned from the traces after ``until``.
     """
 
     version: int
@@ -30,3 +33,15 @@ class Baseline:
     until: datetime
     judged_from: datetime
     shaped: tuple[datetime, ...] = ()
+    builds: tuple[str, ...] = ()
+
+    @property
+    def cleared(self) -> bool:
+        return not self.references
+
+    @property
+    def run_lengths(self) -> tuple[float, float] | None:
+        """Lowest and highest of what the null replay achieved of the run length aimed at; None where none was made."""
+        own = self.references.get(Segment(), {}).values()
+        achieved = [reference.achieved for reference in own if isfinite(reference.achieved)]
+        return (min(achieved), max(achieved)) if achieved else None

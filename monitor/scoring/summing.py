@@ -21,7 +21,7 @@ def add_up(
 
     At most ``limit`` segments: those with a reference first, then by name; the rest is in all traffic only.
     """
-    if not len(scored):
+    if not len(scored) or baseline.cleared:
         return []
     starts = [pane_of(item.trace.time, pane) for item in scored.traces]
     first = pane_of(baseline.judged_from, pane)

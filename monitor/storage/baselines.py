@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
@@ -73,6 +74,7 @@ def read_baseline(connection: sa.Connection, version: int) -> Baseline:
         until=row.until,
         judged_from=row.judged_from,
         shaped=tuple(row.shaped),
+        builds=tuple(row.builds),
     )
 
 
@@ -168,9 +170,21 @@ class PostgresBaselineStore:
             raise Permanent("there is no baseline yet: it is learned from the first traces, or pinned by a person")
         return found
 
-    def count(self) -> int:
+    def count(self, *, after: datetime | None = None) -> int:
         with guarded(self.engine), self.engine.connect() as connection:
+            if after is not None:
+                return int(
+                    connection.exec_driver_sql("SELECT count(*) FROM traces WHERE time > %s", (after,)).scalar_one()
+                )
             return int(connection.exec_driver_sql("SELECT coalesce(sum(traces), 0) FROM offsets").scalar_one())
+
+    def space_since(self, space: str) -> datetime | None:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return connection.exec_driver_sql(
+                "SELECT until FROM baselines WHERE version > (SELECT max(version) FROM baselines WHERE space <> %s)"
+                " ORDER BY version LIMIT 1",
+                (space,),
+            ).scalar_one_or_none()
 
     def partitions(self) -> Sequence[PartitionState]:
         with guarded(self.engine), self.engine.connect() as connection:
@@ -197,11 +211,13 @@ class PostgresBaselineStore:
         stack = wire.encode_stack(baseline.stack)
         sets = {segment: wire.encode_references(found) for segment, found in sorted(baseline.references.items())}
         digest = hashlib.sha256(stack + b"".join(sets.values())).hexdigest()
+        lowest, highest = baseline.run_lengths or (None, None)
         connection.exec_driver_sql(
-            "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack, shaped)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack, shaped,"
+            " builds, run_length_lowest, run_length_highest)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (baseline.version, baseline.source, baseline.space, baseline.traces, baseline.since, baseline.until,
-             baseline.judged_from, digest, stack, list(baseline.shaped)),
+             baseline.judged_from, digest, stack, list(baseline.shaped), list(baseline.builds), lowest, highest),
         )  # fmt: skip
         for segment, content in sets.items():
             count = max(reference.n for reference in baseline.references[segment].values())

@@ -257,9 +257,18 @@ class MemoryBaselineStore:
         with self.database.lock:
             return self.database.history(where, limit)
 
-    def count(self) -> int:
+    def count(self, *, after: datetime | None = None) -> int:
         with self.database.lock:
+            if after is not None:
+                return sum(time > after for _, _, time in self.database.traces)
             return sum(offset.traces for offset in self.database.offsets.values())
+
+    def space_since(self, space: str) -> datetime | None:
+        with self.database.lock:
+            baselines = self.database.baselines
+            others = [place for place, found in enumerate(baselines) if found.space != space]
+            later = baselines[others[-1] + 1 :] if others else []
+            return later[0].until if later else None
 
     def partitions(self) -> Sequence[PartitionState]:
         with self.database.lock:

@@ -16,6 +16,7 @@ from monitor.wiring.parts import (
     scorer,
     settings,
     sink,
+    space,
     test_message,
     watch_store,
 )
@@ -24,5 +25,5 @@ from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run
 __all__ = [
     "ROLES", "Stop", "acknowledge", "backtest", "baseline_store", "clock", "embedder", "engine", "feedback_store",
     "guard", "guard_client", "guard_engine", "json_logs", "kafka", "learner", "outbox", "prepare", "reader",
-    "ready_for", "reject_store", "run_role", "scorer", "settings", "sink", "test_message", "watch_store",
+    "ready_for", "reject_store", "run_role", "scorer", "settings", "sink", "space", "test_message", "watch_store",
 ]  # fmt: skip

@@ -12,7 +12,7 @@ from time import perf_counter
 import sqlalchemy as sa
 
 from detectors.groundedness import Model
-from monitor.baseline import Learner
+from monitor.baseline import Learner, require_space
 from monitor.codec import alert_message
 from monitor.dev import services
 from monitor.errors import Permanent
@@ -133,13 +133,16 @@ def trace_store(found: Settings, database: sa.Engine) -> PostgresTraceStore:
 def pipeline(found: Settings, store: PostgresTraceStore, emit: Emit) -> Pipeline:
     scoring = scorer(found)
     limits = found.ingest.limits(found.database.retention_days)
-    made = Pipeline(store, scoring.score, adding_up(found), clock=clock, limits=limits, emit=emit)
-    if made.baseline is not None and made.baseline.space != scoring.space:
-        raise Permanent(
-            f"baseline {made.baseline.version} was made of embeddings of {made.baseline.space}, but this process makes"
-            f" those of {scoring.space}: set DRIFTWARDEN_EMBEDDING__… back, or pin a new baseline after"
-            " `driftwarden reference clear`"
-        )
+    adding = adding_up(found)
+
+    def add_alike(scored: Scored, baseline: Baseline) -> Sequence[PaneSum]:
+        """A baseline that comes while we run may be of other embeddings too."""
+        require_space(baseline, scoring.space)
+        return adding(scored, baseline)
+
+    made = Pipeline(store, scoring.score, add_alike, clock=clock, limits=limits, emit=emit)
+    if made.baseline is not None:
+        require_space(made.baseline, scoring.space)
     return made
 
 

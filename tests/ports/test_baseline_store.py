@@ -82,6 +82,18 @@ def test_history_is_asked_by_build_and_time(stores: Stores) -> None:
     assert ids(store.history(where={"after": second}, limit=10)) == ["t3", "t4", "t5"]
     assert ids(store.history(where={"until": second}, limit=10)) == ["t0", "t1"]
     assert ids(store.history(where={"since": second, "until": START + 4 * PANE, "build": odd}, limit=10)) == ["t3"]
+    assert (store.count(), store.count(after=second), store.count(after=START + 5 * PANE)) == (6, 3, 0)
+
+
+def test_traces_are_of_another_space_up_to_the_first_baseline_of_this_one(stores: Stores) -> None:
+    store = stores.baselines()
+    first = store.space_since("none/2")
+    for minutes, space in enumerate(["a/2", "none/2", "a/2", "none/2", "none/2"]):
+        store.activate(replace(small_baseline(judged_from=START + minutes * PANE), space=space), no_sums)
+
+    assert first is None
+    assert store.space_since("none/2") == START + 3 * PANE
+    assert store.space_since("a/2") is None  # the newest is of another one: nothing carries these now
 
 
 def test_history_gives_back_the_signals_that_were_stored(stores: Stores) -> None:
@@ -102,12 +114,12 @@ def test_history_gives_back_the_signals_that_were_stored(stores: Stores) -> None
 
 
 def test_a_baseline_comes_back_as_it_was_put_in_force(stores: Stores) -> None:
-    made = replace(small_baseline(), shaped=(START - PANE, START))
+    made = replace(small_baseline(), shaped=(START - PANE, START), builds=("bot:1", "bot:2"))
     active = stores.baselines().activate(made, no_sums)
     found = stores.baselines().baseline()
 
     assert found is not None
-    assert found.shaped == made.shaped
+    assert (found.shaped, found.builds) == (made.shaped, made.builds)
     assert (active.version, found.version) == (1, 1)
     assert (found.space, found.source, found.traces) == (made.space, made.source, made.traces)
     assert (found.since, found.until, found.judged_from) == (made.since, made.until, made.judged_from)
