@@ -10,6 +10,7 @@ SUITE = (
     ("encoder", ()),
     ("scores", ("--speed",)),
     ("scores.fuzz", ("--traces", "50000")),
+    ("guard", ("--seconds", "30")),
     ("webhook_outage", ("--down", "20")),
     ("malformed", ()),
     ("delivery", ("--kills", "50")),

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
+from monitor.guard.policy import Check
 from monitor.model.scores import NAMES
+from monitor.settings import GuardSettings
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -13,3 +16,11 @@ def test_the_scores_that_are_described_are_those_there_are() -> None:
         r"^\| `([a-z0-9_.]+)` \|", (DOCS / "scores.md").read_text().partition("## What")[2], re.MULTILINE
     )
     assert described == list(NAMES)
+
+
+def test_the_checks_and_settings_of_the_guard_that_are_described_are_those_there_are() -> None:
+    told = (DOCS / "guard.md").read_text()
+    checks = re.findall(r"^\| `(\w+)` \|", told.partition("| check |")[2].partition("`mode`")[0], re.MULTILINE)
+    settings = re.findall(r"`guard\.(\w+)`", told.partition("## Settings")[2].partition("`driftwarden run`")[0])
+    assert checks == [kind.__struct_config__.tag for kind in get_args(Check)]
+    assert sorted(settings) == sorted(GuardSettings.__dataclass_fields__)

@@ -221,7 +221,9 @@ def run_guard(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     engine_ = guard(found, found.guard.policies, telemetry.emit)
     app = guard_api(engine_.check, metrics=telemetry.exposition, token=found.guard.token)
     names = ", ".join(engine_.plans)
-    gc.freeze()  # models and patterns stay: a collection must not walk them while an exchange waits
+    # Models and patterns stay: a collection must not walk them while an exchange waits.
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
     serve(
         app,
         host=found.guard.host,
