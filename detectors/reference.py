@@ -41,6 +41,7 @@ class Reference:
         dispersion: variance of fading sums over that of independent traces, ``(h, t)``, at least one.
         unit: traces that hang together; the cumulants are of means of so many.
         doubt: one plus twice the relative standard error of the variances, ``(t,)``, much where a value is rare.
+        jumps: third central moment over the variance along each axis, ``(t,)``: one for a rare share.
         smallest_effect: shifts below this many standard deviations along their direction are no drift.
         offset: taken from the evidence, and
         slope: its factor then, so that ``log A`` is reached about once in A panes without change.
@@ -55,6 +56,7 @@ class Reference:
     dispersion: Array
     unit: float
     doubt: Array
+    jumps: Array
     smallest_effect: float
     offset: float = -1.25
     slope: float = 1.0
@@ -104,6 +106,7 @@ def fit_reference(
         if together.max() > 1.0:
             hanging = independent_units(rows, panes, (together.max(axis=0) - 1.0) * variances)
             units, size, few = np.vstack([hanging.rows, unseen / np.sqrt(hanging.size)]), hanging.size, 1
+    safe = np.maximum(variances, 1e-300)
     fourth = np.maximum((seen**4).mean(axis=0) - variances**2, 0.0)
     random = np.random.default_rng(len(rows))
     found = cumulants(units, views, form_weights(views, variances), random, few=few)
@@ -115,7 +118,8 @@ def fit_reference(
         half_lives=half_lives,
         dispersion=together,
         unit=size,
-        doubt=1.0 + _ERRORS * np.sqrt(fourth / len(seen)) / np.maximum(variances, 1e-300),
+        doubt=1.0 + _ERRORS * np.sqrt(fourth / len(seen)) / safe,
+        jumps=(seen**3).mean(axis=0) / safe,
         smallest_effect=smallest_effect,
     )
 

@@ -33,6 +33,7 @@ _STILL_AT = 5.0  # evidence from a new start that says that a drift goes on: by 
 _PATIENCE = 3.0  # times the traces that the alarm took
 _LEAST_QUIET = 256.0  # traces
 _LEAST_QUIET_PANES = 4
+_LARGE = 4.0  # surprises below this need no second look
 _AGES = 110  # up to 1.1^109 = 32,000 traces
 
 
@@ -50,6 +51,8 @@ class Bank:
     dispersion: Features
     unit: Array
     tolerance: Features
+    variances: Features
+    jumps: Features
     offset: Array
     slope: Array
 
@@ -145,6 +148,8 @@ def bank(feature_map: WatchedMap, references: Sequence[Reference]) -> Bank:
         tolerance=np.stack(
             [reference.smallest_effect**2 / dimensions(views, reference.variances) for reference in references]
         ).astype(np.float32),
+        variances=np.stack([reference.variances for reference in references]).astype(np.float32),
+        jumps=np.stack([reference.jumps for reference in references]).astype(np.float32),
         offset=np.array([reference.offset for reference in references]),
         slope=np.array([reference.slope for reference in references]),
     )
@@ -252,7 +257,13 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     # A unit unlike all of the reference is as surprising as one in so many, and no more.
     seen = np.maximum(memory.squares**2 / memory.fourths / monitors.unit[:, None], 1.0)
     most = seen * np.log1p(monitors.n / monitors.unit)[:, None]
-    surprises = np.minimum(surprise(forms, cumulants), most[:, :, None]) + np.log(monitors.priors / forms.shape[1])
+    surprises = np.minimum(surprise(forms, cumulants), most[:, :, None])
+    large = np.flatnonzero(surprises.max(axis=(1, 2)) > _LARGE)
+    if large.size:
+        surprises[large] = np.minimum(
+            surprises[large], _rates(monitors.take(large), memory.sums[large], variance[large])
+        )
+    surprises += np.log(monitors.priors / forms.shape[1])
     flat = surprises.reshape(len(surprises), -1)
     leader = flat.argmax(axis=1)
     log_e = monitors.slope * (np.logaddexp.reduce(flat, axis=1) - monitors.offset)
@@ -261,3 +272,21 @@ def _evidence(monitors: Bank, memory: Memory) -> tuple[Array, Labels, Array]:
     gradient = monitors.weights[rows, form] * standard[rows, leader // forms.shape[2]]
     lengths = np.linalg.norm(gradient, axis=1, keepdims=True)
     return log_e, form, gradient / np.maximum(lengths, 1e-30)
+
+
+def _rates(monitors: Bank, sums: Features, variance: Features) -> Array:
+    """What the tail of a quadratic form is at most: its shifts have that surprise themselves, ``(m, h, r)``.
+
+    The rate function of independent sums with the variance and the third cumulant of each axis (Bennett's, JASA 1962)
+    and the factor before it of a Gaussian tail. Q ≥ q has at least the probability of the one shift that was seen, so
+    no surprise is larger; where an axis is a rare share, three cumulants of Q alone make it so.
+    """
+    own = np.maximum(variance * monitors.variances[:, None], 1e-30)
+    jumps = monitors.jumps[:, None] * monitors.dispersion  # what hangs together jumps together
+    steep = jumps * sums / own
+    gaussian = sums**2 / own
+    bent = np.maximum(steep, 1e-2)
+    factor = np.where(steep > 1e-2, 2.0 * ((1.0 + bent) * np.log1p(bent) - bent) / bent**2, 1.0)
+    rates = np.matmul(0.5 * gaussian * factor, (monitors.weights > 0).transpose(0, 2, 1)).astype(np.float64)
+    found: Array = rates + 0.5 * np.log1p(4.0 * np.pi * rates)
+    return found

@@ -2,7 +2,8 @@
 
 Answers: LLMDrift OPINIONQA (Chen, Zaharia and Zou, arXiv 2307.09009), of the same prompts. March is the reference; June
 is diluted into March. Panes of 16 at the stated level of one false alarm in 10⁴ panes. March is drawn from the rows
-that shaped no feature map, with replacement, since there are 753 of it.
+that shaped no feature map, with replacement, since there are 753 of it; where one half is judged against the other
+without any change, each answer comes once.
 """
 
 from __future__ import annotations
@@ -77,8 +78,9 @@ def _signal(march: Column, june: Column, kind: Kind, plan: Plan) -> list[Row]:
         for share in SHARES:
             found = [_replay(march, june, kind, size=size, share=share, limit=LIMIT, seed=i) for i in range(replays)]
             rows.append(_row(size, share, found, LIMIT))
-        found = [_replay(march, june, kind, size=size, share=0.0, limit=LIMIT, seed=1_000 + i) for i in range(nulls)]
-        rows.append(_row(size, 0.0, found, LIMIT))
+        short = LIMIT if size == "all" else len(march) - len(march) // 2
+        found = [_replay(march, june, kind, size=size, share=0.0, limit=short, seed=1_000 + i) for i in range(nulls)]
+        rows.append(_row(size, 0.0, found, short))
         limit = LONG // 20 if plan.quick else LONG
         found = [_replay(march, june, kind, size=size, share=0.0, limit=limit, seed=2_000 + i) for i in range(longs)]
         rows.append(_row(size, 0.0, found, limit))
@@ -95,7 +97,7 @@ def _replay(march: Column, june: Column, kind: Kind, *, size: str, share: float,
     known = order if size == "all" else order[: len(march) // 2]
     fitted = ours.fit(_block(march[known]), kind, pane=PANE, seed=seed)
     pool = known[fitted.fresh] if size == "all" else order[len(march) // 2 :]
-    rows = pool[random.integers(0, len(pool), limit)]
+    rows = pool if limit == len(pool) else pool[random.integers(0, len(pool), limit)]
     column: Any = march[rows]
     if share > 0.0:
         changed = random.random(limit) < share
