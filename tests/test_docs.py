@@ -4,6 +4,8 @@ import re
 from pathlib import Path
 from typing import get_args
 
+import pytest
+
 from monitor.guard.policy import Check
 from monitor.model.scores import NAMES
 from monitor.settings import GuardSettings
@@ -24,3 +26,12 @@ def test_the_checks_and_settings_of_the_guard_that_are_described_are_those_there
     settings = re.findall(r"`guard\.(\w+)`", told.partition("## Settings")[2].partition("`driftwarden run`")[0])
     assert checks == [kind.__struct_config__.tag for kind in get_args(Check)]
     assert sorted(settings) == sorted(GuardSettings.__dataclass_fields__)
+
+
+def test_the_engine_as_a_library_finds_the_shift_of_its_example(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", (DOCS / "drift.md").read_text(), re.DOTALL)
+    exec(compile(example, "docs/drift.md", "exec"), {})
+    found = re.fullmatch(r"drift after (\d+) traces, evidence (\d+\.\d)\n", capsys.readouterr().out)
+    assert found is not None
+    assert int(found[1]) <= 160
+    assert float(found[2]) >= 9.2  # log 10⁴
