@@ -70,6 +70,17 @@ def reference() -> str:
     )
 
 
+def guard() -> str:
+    found = wiring.settings()
+    if not found.guard.policies:
+        return "no policy set: nothing is checked (try `driftwarden guard example`)"
+    engine = wiring.guard_engine()
+    plans = list(engine.plans.values())
+    engine.close()
+    told = ", ".join(f"{plan.policy.name} ({len(plan.policy.rules)} rules, {plan.hash})" for plan in plans)
+    return f"{told}; {found.guard.host}:{found.guard.port}"
+
+
 def webhooks() -> str:
     names = [endpoint.name for endpoint in wiring.settings().webhook.endpoints]
     return (

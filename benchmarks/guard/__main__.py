@@ -151,7 +151,7 @@ def waits(url: str, asked: Sequence[CheckRequest], rate: float) -> tuple[list[fl
 @click.option("--beside", is_flag=True, help="Score batches in another process meanwhile.")
 @click.option("--policy", "policies", multiple=True, type=click.Choice(list(POLICIES)), help="Only these.")
 def main(rate: float, seconds: float, beside: bool, policies: tuple[str, ...]) -> None:
-    """Print a line per policy."""
+    """Print a line per policy and stage; the CPU time is that of both."""
     asked = requests(int(rate * seconds))
     prompts = [len(str(request.messages[-1].content).split()) for request in asked]
     passages = [sum(len(getattr(passage, "text", "")) for passage in request.context) for request in asked]
@@ -162,23 +162,23 @@ def main(rate: float, seconds: float, beside: bool, policies: tuple[str, ...]) -
     )
     loads = ", ".join(f"{load:.1f}" for load in os.getloadavg())
     click.echo(f"{os.cpu_count()} cores, load of the last 1, 5 and 15 minutes: {loads}")
-    click.echo(
-        f"{'policy':10}{'guard p50':>12}{'p99':>9}{'round trip p50':>17}{'p99':>9}{'limit':>9}{'CPU each':>12}"
-        f"{'degraded':>10}"
-    )
+    head = f"{'policy':9}{'stage':8}{'guard p50':>12}{'p99':>9}{'round trip p50':>17}{'p99':>9}"
+    click.echo(f"{head}{'limit':>9}{'CPU each':>12}{'degraded':>10}")
     with batches(wanted=beside):
         for policy in policies or POLICIES:
             with service(policy) as guard:
                 began_s = guard.cpu_s()
                 took, decisions = waits(guard.url, asked, rate)
                 cpu_ms = (guard.cpu_s() - began_s) * 1000 / (len(asked) + WARM_UP)
-            own = np.quantile([decision.latency_s * 1000 for decision in decisions], [0.5, 0.99])
-            whole = np.quantile(took, [0.5, 0.99])
-            late = sum(decision.degraded for decision in decisions)
-            click.echo(
-                f"{policy:10}{own[0]:9.2f} ms{own[1]:6.2f} ms{whole[0]:14.2f} ms{whole[1]:6.2f} ms"
-                f"{POLICIES[policy]:6g} ms{cpu_ms:9.2f} ms{late:10}"
-            )
+            for stage in ("input", "output"):
+                places = [place for place, decision in enumerate(decisions) if decision.stage == stage]
+                own = np.quantile([decisions[place].latency_s * 1000 for place in places], [0.5, 0.99])
+                whole = np.quantile([took[place] for place in places], [0.5, 0.99])
+                late = sum(decisions[place].degraded for place in places)
+                click.echo(
+                    f"{policy:9}{stage:8}{own[0]:9.2f} ms{own[1]:6.2f} ms{whole[0]:14.2f} ms{whole[1]:6.2f} ms"
+                    f"{POLICIES[policy]:6g} ms{cpu_ms:9.2f} ms{late:10}"
+                )
 
 
 if __name__ == "__main__":

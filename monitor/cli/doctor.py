@@ -21,6 +21,7 @@ def doctor() -> None:
         ("kafka", ask.kafka),
         ("model", ask.model),
         ("reference", ask.reference),
+        ("guard", ask.guard),
         ("webhooks", ask.webhooks),
     ]
     failed = 0

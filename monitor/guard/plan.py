@@ -127,6 +127,15 @@ def worst(rule: Rule, check: OfText, trace: Trace, _scores: OfFamily) -> Mapping
     return {rule.name: max(found, key=lambda reading: reading.score.value or 0.0)}
 
 
+def ends(text: str, most: int) -> str:
+    """A text cut down to its beginning and its end.
+
+    >>> ends("one two three four", 8)
+    'one … four'
+    """
+    return text if len(text) <= most else f"{text[: most // 2].rstrip()} … {text[-(most // 2) :].lstrip()}"
+
+
 def measured_by(check: Check, instruments: Instruments) -> tuple[int, OfText]:
     """The cost of a check, as a rank, and what does it."""
     match check:
@@ -138,8 +147,9 @@ def measured_by(check: Check, instruments: Instruments) -> tuple[int, OfText]:
             return 2, injection
         case ByPersonalData():
             return 5, instruments.personal_data(check)
-        case BySimilarity(examples=examples):
-            return 7, instruments.similarity(examples)
+        case BySimilarity(examples=examples, characters=most):
+            nearness = instruments.similarity(examples)
+            return 7, lambda text: nearness(ends(text, most))
         case ByClassifier(folder=folder, label=label):
             return 8, instruments.classifier(folder, label)
         case ByScore():

@@ -64,11 +64,15 @@ class ByPersonalData(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 
 
 class BySimilarity(Struct, frozen=True, forbid_unknown_fields=True, tag_field="check", tag="similarity"):
-    """A text means nearly what one of the examples does: the largest cosine of their embeddings, below 0 taken as 0."""
+    """A text means nearly what one of the examples does: the largest cosine of their embeddings, below 0 taken as 0.
+
+    Of a text of more ``characters`` its beginning and its end are read, half each: the encoder takes 0.2 ms a token.
+    """
 
     examples: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10_000)]
     threshold: Share
     reads: Reads | None = None
+    characters: Characters = 600
 
 
 class ByClassifier(Struct, frozen=True, forbid_unknown_fields=True, tag_field="check", tag="classifier"):

@@ -21,6 +21,7 @@ GIVEN = {
         "kafka": {"bootstrap_servers": "kafka-0:9092,kafka-1:9092"},
         "drift": {"false_alarms": 0.5, "reference_traces": 1_000_000, "segments": [[], ["build"]]},
         "web": {"port": 8400, "ingest": False},
+        "guard": {"policies": ["/policies/support.yaml"]},
     },
     "secret": {
         "values": {
@@ -28,7 +29,7 @@ GIVEN = {
             "DRIFTWARDEN_WEB__TOKEN": "0123456789abcdef",
         }
     },
-    "roles": {"consume": {"autoscaling": {"enabled": True}}},
+    "roles": {"consume": {"autoscaling": {"enabled": True}}, "guard": {"enabled": True}},
     "serviceMonitor": {"enabled": True},
 }
 
@@ -96,6 +97,8 @@ def test_the_schema_knows_the_sections_of_the_settings(schema: dict[str, Any]) -
         ("settings.web.token", "a secret among the settings"),
         ("settings.database.url", "postgresql://user:password@host/name"),
         ("settings.Drift", {}),
+        ("settings.guard.policies", "one.yaml"),
+        ("settings.guard.token", "a secret among the settings"),
         ("secret.values.DATABASE_URL", "postgresql://host/name"),
         ("service.port", 0),
     ],
@@ -172,17 +175,19 @@ def test_the_program_reads_the_rendered_settings(
     assert read.drift.segments == ((), ("build",))
     assert (read.drift.false_alarms, read.drift.reference_traces) == (0.5, 1_000_000)
     assert (read.web.port, read.web.ingest, read.web.token) == (8400, False, "0123456789abcdef")
+    assert (read.guard.port, read.guard.policies) == (8322, (Path("/policies/support.yaml"),))
     assert rendered["ConfigMap/site-driftwarden-migrate"]["data"] == plain
     assert rendered["Secret/site-driftwarden-migrate"]["stringData"] == secret
 
 
-def test_only_the_role_that_answers_has_probes(rendered: Mapping[str, Any]) -> None:
+def test_only_the_roles_that_answer_have_probes(rendered: Mapping[str, Any]) -> None:
     probed = {
         name: {kind: container[kind]["httpGet"]["path"] for kind in container if kind.endswith("Probe")}
         for name in ROLES
         for container in rendered[f"Deployment/site-driftwarden-{name}"]["spec"]["template"]["spec"]["containers"]
     }
-    assert probed.pop("serve") == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+    answering = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
+    assert probed.pop("serve") == probed.pop("guard") == answering
     assert probed == {"consume": {}, "judge": {}, "notify": {}}
 
 

@@ -63,7 +63,11 @@ CUES: tuple[Cue, ...] = tuple(
             rf"|\b(?:repeat|print|output|recite)\b[^.!?\n]{{0,24}}\b(?:everything|all|the (?:text|words)) above\b"),
         # The model is to be someone who has no rules.
         ("persona", 0.7,
-            r"\b(?:do anything now|dan mode|developer mode|god mode|jailbreak(?:ed)?|unfiltered mode|sudo mode)\b"),
+            r"\bdo anything now\b|\bdan mode\b"
+            r"|\b(?:you are|you're|become|enter|switch (?:in)?to|respond in|answer in|simulate)\b[^.!?\n]{0,30}"
+            r"\b(?:developer|debug|god|sudo|jailbreak|jailbroken|unfiltered|unrestricted) (?:mode|ai|model|version)\b"),
+        # So does whoever asks how to unlock a phone.
+        ("persona", 0.3, r"\bjail ?br(?:eak|oken)\b"),
         ("persona", 0.6,
             r"\b(?:act|behave|respond|answer|roleplay|pretend)\b[^.!?\n]{0,60}"
             r"\b(?:without (?:any )?(?:rules|restrictions|filters?|censorship|guidelines|ethics)"
@@ -71,7 +75,7 @@ CUES: tuple[Cue, ...] = tuple(
             r"|\byou (?:are|have) (?:no longer|now free|not) (?:bound|restricted|subject|limited)\b"),
         # The text poses as the application or the chat template.
         ("delimiter", 0.7,
-            r"<\|(?:im_start|im_end|system|user|assistant|endoftext|start_header_id|eot_id)\|>"
+            r"<\|(?:im_start|system|user|assistant|start_header_id)\|>"
             r"|\[/?(?:inst|sys|system)\]|<<\s*/?sys\s*>>|</?(?:system|instructions?|admin)>"
             r"|^ ?(?:#{2,4} ?(?:system|developer|admin)|(?:system|developer|admin) (?:message|prompt|override)) ?:"),
         # So does a pasted "System: Windows 11".
@@ -81,8 +85,10 @@ CUES: tuple[Cue, ...] = tuple(
             r"\b(?:do not|don't|never) (?:tell|mention|inform|reveal|show)[^.!?\n]{0,20} (?:the )?users?\b"),
     )
 )  # fmt: skip
-ZERO_WIDTH = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
-# A few joiners are part of words and emoji; so many, or tags that carry ASCII, are a hiding place.
+INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff\u00ad\U000e0000-\U000e007f]")
+# Not the joiners and direction marks that Persian, Hindi, Hebrew and emoji are written with, nor the soft hyphen.
+HIDING = re.compile("[\u200b\u202a-\u202e\u2060-\u2064\ufeff\U000e0000-\U000e007f]")
+# A few come with what is pasted; so many, or tags that carry ASCII, are a hiding place.
 MANY = 8
 HIDDEN_WEIGHT = 0.5
 
@@ -102,7 +108,7 @@ def injection(text: str) -> Score:
         for found in cue.pattern.finditer(folded):
             weights[cue.kind] = max(weights.get(cue.kind, 0.0), cue.weight)
             spans.append((places[found.start()], places[found.end() - 1] + 1))
-    hidden = [found.start() for found in ZERO_WIDTH.finditer(text)]
+    hidden = [found.start() for found in HIDING.finditer(text)]
     if len(hidden) >= MANY:
         weights["hidden"] = max(weights.get("hidden", 0.0), HIDDEN_WEIGHT)
         spans.append((hidden[0], hidden[-1] + 1))
@@ -125,7 +131,7 @@ def fold(text: str) -> tuple[str, range | list[int]]:
     places: list[int] = []
     blank = False
     for place, letter in enumerate(text):
-        if ZERO_WIDTH.match(letter):
+        if INVISIBLE.match(letter):
             continue
         plain = " " if letter in " \t\u00a0" else unicodedata.normalize("NFKC", letter).lower()
         if plain == " " and blank:
