@@ -1,4 +1,4 @@
-"""False alarms of the rules on texts, over honest texts: questions, passages and answers of five labelled sets.
+"""False alarms of the rules on texts, over honest texts: questions, passages and answers of labelled sets.
 
     python -m benchmarks.guard.honest [FOLDER]
 
