@@ -178,7 +178,7 @@ def worded(case: Case, told: Explanation, found: Topics, sizes: Mapping[str, Siz
     traffic = any(cause.kind in ("traffic_mix", "new_topic") for cause in causes)
     drifting = {verdict.signal for verdict in case.drifting}
     known = "prompt.embedding" in case.baseline.references[case.drifting[0].segment]
-    moved = (traffic or "prompt.embedding" in drifting) if known else None
+    moved = (traffic or not drifting.isdisjoint(ASKED)) if known else None
     how = manner(sizes)
     return Diagnosis(
         causes=causes,

@@ -147,6 +147,27 @@ def test_longer_answers_because_of_other_questions_are_mix_and_no_fault_of_a_new
     assert told.prompts_moved is True
 
 
+def test_when_only_the_length_of_prompts_drifts_the_prompts_moved() -> None:
+    column = {"prompt.characters": BEFORE.columns["response.tokens"]}
+    stack, references = fit({**BEFORE.columns, **column}, {"prompt.embedding": "vector", "prompt.characters": "scalar"},
+                            seed=0)  # fmt: skip
+    after = traces(2, 200, longer=20.0)
+    later = replace(after, columns={**after.columns, "prompt.characters": after.columns["response.tokens"]})
+    found = case(after, "response.tokens")
+    told = diagnose(
+        Case(
+            replace(BEFORE, columns={**BEFORE.columns, **column}), later,
+            replace(BASELINE, stack=stack, references={ALL: references}),
+            [replace(found.drifting[0], signal="prompt.characters")],
+            {"prompt.characters": np.ones(stack.maps["prompt.characters"].size)},
+        )
+    )  # fmt: skip
+
+    assert told is not None
+    assert told.prompts_moved is True
+    assert told.behaviour["prompt.characters"] in (0.0, None)
+
+
 def test_one_topic_that_is_answered_otherwise_is_named_by_its_words() -> None:
     after, changed = traces(2, 400, version="2"), traces(2, 400, version="2", longer=60.0)
     refunds = np.array(["refund" in (item.trace.prompt_text or "") for item in after.traces])
