@@ -43,7 +43,7 @@ class Instruments(Protocol):
 
     def secrets(self) -> OfText: ...
     def personal_data(self, check: ByPersonalData) -> OfText: ...
-    def similarity(self, examples: Sequence[str]) -> OfText: ...
+    def similarity(self, check: BySimilarity) -> OfText: ...
     def classifier(self, folder: str, label: str) -> OfText: ...
 
 
@@ -127,15 +127,6 @@ def worst(rule: Rule, check: OfText, trace: Trace, _scores: OfFamily) -> Mapping
     return {rule.name: max(found, key=lambda reading: reading.score.value or 0.0)}
 
 
-def ends(text: str, most: int) -> str:
-    """A text cut down to its beginning and its end.
-
-    >>> ends("one two three four", 8)
-    'one … four'
-    """
-    return text if len(text) <= most else f"{text[: most // 2].rstrip()} … {text[-(most // 2) :].lstrip()}"
-
-
 def measured_by(check: Check, instruments: Instruments) -> tuple[int, OfText]:
     """The cost of a check, as a rank, and what does it."""
     match check:
@@ -147,9 +138,8 @@ def measured_by(check: Check, instruments: Instruments) -> tuple[int, OfText]:
             return 2, injection
         case ByPersonalData():
             return 5, instruments.personal_data(check)
-        case BySimilarity(examples=examples, characters=most):
-            nearness = instruments.similarity(examples)
-            return 7, lambda text: nearness(ends(text, most))
+        case BySimilarity():
+            return 7, instruments.similarity(check)
         case ByClassifier(folder=folder, label=label):
             return 8, instruments.classifier(folder, label)
         case ByScore():

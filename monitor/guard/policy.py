@@ -66,7 +66,8 @@ class ByPersonalData(Struct, frozen=True, forbid_unknown_fields=True, tag_field=
 class BySimilarity(Struct, frozen=True, forbid_unknown_fields=True, tag_field="check", tag="similarity"):
     """A text means nearly what one of the examples does: the largest cosine of their embeddings, below 0 taken as 0.
 
-    Of a text of more ``characters`` its beginning and its end are read, half each: the encoder takes 0.2 ms a token.
+    Of a text of more ``characters`` its beginning and its end are read, half of them each: the encoder's time grows
+    with its tokens, and the deadline does not.
     """
 
     examples: Annotated[tuple[str, ...], Meta(min_length=1, max_length=10_000)]

@@ -13,7 +13,7 @@ import msgspec.yaml
 from msgspec import structs
 
 from monitor.errors import Permanent
-from monitor.guard.policy import ByClassifier, ByScore, Policy, Rule, reads_of, threshold_of
+from monitor.guard.policy import ByClassifier, ByScore, Policy, Rule, reads_of
 from monitor.model.feedback import Certificate
 from monitor.model.scores import NAMES
 
@@ -173,8 +173,3 @@ def wants_certificates(path: Path) -> bool:
     """Whether a policy names certificates, so that the database must be asked."""
     rules = parse(path.read_bytes(), str(path)).rules if path.is_file() else ()
     return any(isinstance(rule.when, ByScore) and rule.when.certificate is not None for rule in rules)
-
-
-def thresholds(policy: Policy) -> dict[str, float | None]:
-    """The threshold of each rule, for people."""
-    return {rule.name: threshold_of(rule.when) for rule in policy.rules}

@@ -18,7 +18,7 @@ from monitor.guard.backtest import backtest as judged_again
 from monitor.guard.client import GuardClient
 from monitor.guard.engine import Engine
 from monitor.guard.plan import OfFamily, OfText, planned
-from monitor.guard.policy import ByPersonalData, ByScore, Policy
+from monitor.guard.policy import ByPersonalData, ByScore, BySimilarity, Policy
 from monitor.guard.reading import named, read_policies, wants_certificates
 from monitor.model.decoded import Decoded
 from monitor.model.feedback import Certificate
@@ -53,10 +53,10 @@ class Instruments:
 
         return PersonalData.load(check)
 
-    def similarity(self, examples: Sequence[str]) -> OfText:
+    def similarity(self, check: BySimilarity) -> OfText:
         from monitor.guard.rules.similarity import Similarity
 
-        return Similarity.load(self.encoder, examples)
+        return Similarity.load(self.encoder, check)
 
     @cached_property
     def encoder(self) -> Embedder:
