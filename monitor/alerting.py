@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import median_low
@@ -57,7 +57,7 @@ def transition(
         )
         return Change("alert.firing", alert, at)
     if not drifting:
-        return Change("alert.resolved", replace(open_alert, status="resolved", resolved_at=at), at)
+        return Change("alert.resolved", open_alert.resolved(at), at)
     joined = [verdict.signal for verdict in drifting if verdict.signal not in open_alert.signals]
     if not joined:
         return None
@@ -106,6 +106,19 @@ def merged(changes: Sequence[Change]) -> list[Change]:
         else:
             kept.append(change)
     return kept
+
+
+def accepted(alerts: Sequence[Alert], anew: Mapping[Segment, Collection[str]], *, at: datetime) -> list[Change]:
+    """What becomes of open drift alerts when references are accepted: resolved, or about the other signals alone."""
+    changes = []
+    for alert in alerts:
+        signals = anew.get(Segment.parse(alert.labels["segment"]), ())
+        others = [signal for signal in alert.signals if signal not in signals]
+        if not others:
+            changes.append(Change("alert.resolved", alert.resolved(at, "accepted"), at))
+        elif len(others) < len(alert.signals):
+            changes.append(Change("alert.updated", replace(alert, signals=others), at))
+    return changes
 
 
 def onset_of(drifting: Sequence[Verdict]) -> datetime:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 
 from monitor import wiring
-from monitor.baseline import require_space
 from monitor.errors import Permanent
+from monitor.fitting import require_space
 from monitor.settings import config_file
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from monitor.events import AlertChanged
@@ -30,7 +29,7 @@ def stall(
         if state.partition.topic not in UNREAD_TOPICS and after < now - state.seen_at < GIVEN_UP_AFTER
     ]
     if not stalled and open_alert is not None:
-        return Change("alert.resolved", replace(open_alert, status="resolved", resolved_at=now), now)
+        return Change("alert.resolved", open_alert.resolved(now), now)
     if not stalled or open_alert is not None:
         return None
     since = min(state.seen_at for state in stalled)
@@ -67,10 +66,7 @@ class IngestWatch:
             if turn is None:
                 return
             changes = [lost(gap, now=now, new_id=self.new_id()) for gap in turn.gaps]
-            changes += [
-                Change("alert.resolved", replace(alert, status="resolved", resolved_at=now), now)
-                for alert in turn.acknowledged_gaps
-            ]
+            changes += [Change("alert.resolved", alert.resolved(now), now) for alert in turn.acknowledged_gaps]
             stalled = stall(turn.partitions, turn.stalled, now=now, after=self.stalled_after, new_id=self.new_id())
             if stalled is not None:
                 changes.append(stalled)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -29,6 +29,8 @@ Clock = Callable[[], datetime]
 # Seconds that only grow, from any beginning.
 Seconds = Callable[[], float]
 Emit = Callable[[Event], None]
+# What becomes of open alerts.
+Settle = Callable[[Sequence[Alert]], Sequence[Change]]
 # A guard, in this process or behind an address.
 Check = Callable[[CheckRequest], Decision]
 
@@ -198,6 +200,19 @@ class BaselineStore(Protocol):
     def partitions(self) -> Sequence[PartitionState]: ...
     def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
         """Put a baseline in force: one transaction that also adds up the traces stored after ``judged_from``."""
+
+    def succeed(self, baseline: Baseline, anew: Mapping[Segment, Collection[str]], settle: Settle) -> Baseline:
+        """Put a baseline in force in place of the one whose version and feature maps it has, in one transaction.
+
+        Sums and watches go on, but those of the signals ``anew`` by segment start afresh. ``settle`` says what becomes
+        of the open drift alerts. Raises Transient where another baseline came in between.
+        """
+
+    def open_drifts(self) -> Sequence[Alert]:
+        """Drift alerts that are not resolved, the oldest first."""
+
+    def start_of_last(self, traces: int) -> datetime | None:
+        """The event time of the first of so many newest traces; None where there are no more than these."""
 
 
 class FeedbackStore(Protocol):

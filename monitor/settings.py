@@ -14,9 +14,9 @@ from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from detectors.replay import Replay
-from monitor.baseline import Learning
 from monitor.codec import Limits
 from monitor.errors import Permanent
+from monitor.fitting import Learning
 from monitor.judging import Budget
 from monitor.kafka.config import KafkaConfig
 from monitor.watch import Pace

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from math import log
 
@@ -47,6 +47,12 @@ class Watch:
     judged_until: datetime | None = None
     memories: Mapping[str, Memory] = field(default_factory=dict)
     recent: tuple[datetime, ...] = ()
+
+
+def afresh(watch: Watch, version: int, signals: Collection[str]) -> Watch:
+    """The watch under the next version of its baseline, in which these signals have seen nothing yet."""
+    kept = {signal: memory for signal, memory in watch.memories.items() if signal not in signals}
+    return replace(watch, baseline=version, memories=kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,9 +30,10 @@ from monitor.storage.feedback import PostgresFeedbackStore
 from monitor.storage.migrate import migrate
 from monitor.storage.traces import PostgresTraceStore
 from monitor.storage.watches import PostgresWatchStore
+from monitor.testing.baselines import MemoryBaselineStore
 from monitor.testing.database import MemoryDatabase
 from monitor.testing.feedback import MemoryFeedbackStore
-from monitor.testing.stores import MemoryBaselineStore, MemoryTraceStore, MemoryWatchStore
+from monitor.testing.stores import MemoryTraceStore, MemoryWatchStore
 
 # Later than any clock of a machine: a database says `now()` of a partition that it has just met.
 START = datetime(2090, 5, 1, 12, tzinfo=UTC)
@@ -119,7 +120,7 @@ class Stores(Protocol):
 
     def traces(self) -> TraceStore: ...
     def watches(self, *endpoints: str) -> WatchStore: ...
-    def baselines(self) -> BaselineStore: ...
+    def baselines(self, *endpoints: str) -> BaselineStore: ...
     def feedback(self) -> FeedbackStore: ...
     def late(self, baseline: Baseline) -> dict[Segment, float]:
         """Late traces by segment."""
@@ -154,8 +155,8 @@ class InMemory:
     def watches(self, *endpoints: str) -> MemoryWatchStore:
         return MemoryWatchStore(self.database, endpoints=endpoints)
 
-    def baselines(self) -> MemoryBaselineStore:
-        return MemoryBaselineStore(self.database)
+    def baselines(self, *endpoints: str) -> MemoryBaselineStore:
+        return MemoryBaselineStore(self.database, endpoints=endpoints)
 
     def feedback(self) -> MemoryFeedbackStore:
         return MemoryFeedbackStore(self.database)
@@ -205,8 +206,8 @@ class InPostgres:
     def watches(self, *endpoints: str) -> PostgresWatchStore:
         return PostgresWatchStore(self.engine, endpoints=endpoints)
 
-    def baselines(self) -> PostgresBaselineStore:
-        return PostgresBaselineStore(self.engine)
+    def baselines(self, *endpoints: str) -> PostgresBaselineStore:
+        return PostgresBaselineStore(self.engine, endpoints=endpoints)
 
     def feedback(self) -> PostgresFeedbackStore:
         return PostgresFeedbackStore(self.engine)
@@ -226,7 +227,7 @@ class InPostgres:
         return [
             Alert(
                 row.id, row.labels, row.status, row.onset, row.fired_at, row.summary, tuple(row.signals), row.evidence,
-                row.inhibited_by, row.resolved_at, row.severity,
+                row.inhibited_by, row.resolved_at, row.severity, row.resolution,
             )
             for row in self.rows(
                 "SELECT a.* FROM alerts AS a ORDER BY (SELECT min(e.id) FROM alert_events AS e WHERE e.alert = a.id)"

@@ -98,7 +98,8 @@ def test_when_nothing_drifts_any_more_the_alert_is_resolved() -> None:
     alert = fired("response.tokens", "latency")
     over = changed([verdict(drifted=False), verdict("latency", drifted=False)], alert, at=AT + PANE)
 
-    assert over == Change("alert.resolved", replace(alert, status="resolved", resolved_at=AT + PANE), AT + PANE)
+    ended = replace(alert, status="resolved", resolved_at=AT + PANE, resolution="cleared")
+    assert over == Change("alert.resolved", ended, AT + PANE)
     assert over.notify
     assert not over.alert.open
 

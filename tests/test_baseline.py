@@ -5,15 +5,16 @@ from functools import partial
 import numpy as np
 import pytest
 
-from monitor.baseline import SEGMENT_MINIMUM, Learner, Learning
+from monitor.baseline import Learner
 from monitor.errors import Permanent
 from monitor.events import BaselineActivated, Event
+from monitor.fitting import SEGMENT_MINIMUM, Learning
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.record import Progress
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.storage import baselines
+from monitor.storage import history
 from monitor.watch import Pace
 from tests.stores import (
     FIRST,
@@ -166,7 +167,7 @@ def test_all_traces_after_the_reference_are_in_the_sums_once(stores: Stores) -> 
 
 def test_traces_are_added_up_page_by_page(database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many a new baseline judges; ties of time, and of time and tenant, fall on both sides of a page's end."""
-    monkeypatch.setattr(baselines, "PAGE", 7)
+    monkeypatch.setattr(history, "PAGE", 7)
     real = InPostgres(database_url)
     real.traces().positions({FIRST: 0})
     lines = [line(n, START + timedelta(seconds=n // 10), tenant=f"t{n // 3 % 2}") for n in range(10, 45)]

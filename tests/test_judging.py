@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 import numpy as np
 import pytest
 
-from monitor.baseline import Learner, Learning
+from monitor.baseline import Learner
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, Event, PanesJudged
+from monitor.fitting import Learning
 from monitor.judging import Budget, Judge, replay, run_judge
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of

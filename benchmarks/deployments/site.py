@@ -15,16 +15,18 @@ import numpy as np
 from benchmarks.deployments.changes import Change, Draw
 from benchmarks.deployments.service import DIMENSION, SPACE, Conditions, Traffic, World, healthy
 from detectors.replay import Replay
-from monitor.baseline import Learner, Learning
+from monitor.baseline import Learner
 from monitor.codec import Limits
+from monitor.fitting import Learning
 from monitor.judging import Budget, Judge
 from monitor.model.alert import Alert
 from monitor.model.record import Partition, Progress, Record
 from monitor.model.trace import Trace
 from monitor.pipeline import Pipeline
 from monitor.scoring import Scorer, add_up
+from monitor.testing.baselines import MemoryBaselineStore
 from monitor.testing.database import MemoryDatabase
-from monitor.testing.stores import MemoryBaselineStore, MemoryTraceStore, MemoryWatchStore
+from monitor.testing.stores import MemoryTraceStore, MemoryWatchStore
 from monitor.watch import Pace
 
 START = datetime(2026, 1, 5, 8, tzinfo=UTC)

@@ -12,7 +12,7 @@ from monitor.errors import Permanent
 from monitor.ports import Reader
 
 TEXT = 160  # characters of an example's prompt and answer
-COLUMNS = "id, status, severity, segment, onset, fired_at, resolved_at, summary"
+COLUMNS = "id, status, severity, segment, onset, fired_at, resolved_at, resolution, summary"
 
 
 @click.group()
@@ -42,7 +42,10 @@ def shown(alert: str) -> None:
     if len(found) != 1:
         raise Permanent(f"alert {alert!r}: {'no such alert' if not found else 'more than one begins like this'}")
     one = found[0]
-    for name in ("id", "status", "severity", "segment", "onset", "fired_at", "resolved_at", "inhibited_by", "summary"):
+    for name in (
+        "id", "status", "severity", "segment", "onset", "fired_at", "resolved_at", "resolution", "inhibited_by",
+        "summary",
+    ):  # fmt: skip
         click.echo(f"{name:13} {cell(one[name])}")
     click.echo()
     evidence = dict(one["evidence"])

@@ -1,7 +1,8 @@
-"""What now is compared with: baselines listed, shown, pinned and cleared."""
+"""What now is compared with: baselines listed, shown, pinned, accepted and cleared."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from math import isfinite
 
@@ -9,6 +10,8 @@ import click
 
 from monitor.cli.output import FORMATS, Format, cell, show
 from monitor.errors import Permanent
+from monitor.fitting import SEGMENT_MINIMUM
+from monitor.model.alert import Alert
 from monitor.model.baseline import Baseline
 from monitor.model.segment import Segment
 
@@ -22,7 +25,7 @@ LISTED = """
 
 @click.group()
 def reference() -> None:
-    """List, show, pin and clear references."""
+    """List, show, pin, accept and clear references."""
 
 
 @reference.command("list")
@@ -82,7 +85,8 @@ def described(baseline: Baseline) -> list[tuple[str, str]]:
     lengths = baseline.run_lengths
     replayed = "no null replay was made (drift.replay_panes is 0)"
     if lengths is not None:
-        replayed = f"achieved {lengths[0]:.2f} to {lengths[1]:.2f} of the one aimed at, by signal, in the null replay"
+        span = " to ".join(dict.fromkeys(f"{length:.2f}" for length in lengths))
+        replayed = f"achieved {span} of the one aimed at, by signal, in the null replay"
     return [
         *told,
         ("traces", f"{baseline.traces:,} from {cell(baseline.since)} to {cell(baseline.until)} UTC"),
@@ -120,6 +124,58 @@ def pinned(
     )
     for name, value in described(active):
         click.echo(f"{name:11} {value}")
+
+
+@reference.command("accept")
+@click.option(
+    "--alert", help="The signals of this open alert, in its segment, since its onset. An id or its beginning."
+)
+@click.option("--segment", help="As listed: all (the default), tenant=acme, …")
+@click.option("--signal", "signals", multiple=True, help="This one; may be given again.  [default: every signal]")
+@click.option(
+    "--last", type=click.IntRange(200, 1_000_000), default=20_000, show_default=True, help="The newest so many traces."
+)
+def accept(alert: str | None, segment: str | None, signals: tuple[str, ...], last: int) -> None:
+    """Compare with the present behaviour from now on, and resolve the alerts about it.
+
+    Only the references that are named become new, in the segment and in the segments within it, learned from the
+    newest traces: those since the onset where an alert about the segment is open. All other references stay, and what
+    is known of them goes on. The feature maps stay too; `reference pin` makes new ones.
+    """
+    from monitor import wiring
+    from monitor.accepting import Wish
+
+    if alert is not None and (segment is not None or signals):
+        raise click.UsageError("--alert names segment and signals: give it alone, or --segment and --signal")
+    found = wiring.settings()
+    accepter = wiring.accepter(found, wiring.engine(found), lambda _event: None)
+    opened = accepter.store.open_drifts()
+    if alert is not None:
+        about = the_one(alert, opened)
+        wish = Wish(Segment.parse(about.labels["segment"]), about.signals, last, about.onset)
+    else:
+        asked = Segment.parse(segment or "all")
+        onset = next((each.onset for each in opened if each.labels["segment"] == str(asked)), None)
+        wish = Wish(asked, signals, last, onset)
+    done = accepter.accept(wish)
+    for name, value in described(done.baseline):
+        click.echo(f"{name:11} {value}")
+    for place, count in sorted(done.too_small.items()):
+        why = f"{count} traces, a reference needs {SEGMENT_MINIMUM}: not judged there any more"
+        click.echo(f"too small   {place}: {why}")
+    for change in done.changes:
+        open_for = ", ".join(change.alert.signals) if change.alert.open else ""
+        fate = f"stays open for {open_for}" if change.alert.open else "resolved: accepted"
+        click.echo(f"alert       {change.alert.id} of {change.alert.labels['segment']} {fate}")
+
+
+def the_one(alert: str, opened: Sequence[Alert]) -> Alert:
+    """The open drift alert whose id is, or begins with, what was given."""
+    matching = [each for each in opened if each.id.startswith(alert)]
+    if len(matching) != 1:
+        why = "more than one begins like this" if matching else "there is no open drift alert with this id"
+        raise Permanent(f"alert {alert!r}: {why}")
+    return matching[0]
 
 
 @reference.command("clear")

@@ -22,6 +22,7 @@ class AlertData(msgspec.Struct, frozen=True, kw_only=True):
     onset: datetime
     fired_at: datetime
     resolved_at: datetime | None
+    resolution: str | None
     severity: str
     summary: str
     signals: Sequence[str]
@@ -50,6 +51,7 @@ def alert_message(change: Change) -> bytes:
             onset=alert.onset.astimezone(UTC),
             fired_at=alert.fired_at.astimezone(UTC),
             resolved_at=alert.resolved_at and alert.resolved_at.astimezone(UTC),
+            resolution=alert.resolution,
             severity=alert.severity,
             summary=alert.summary,
             signals=alert.signals,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
 Status = Literal["firing", "acknowledged", "resolved"]
 Severity = Literal["info", "warning", "critical"]
+# Why an alert ended: the drift (or what was wrong) is over, or a person accepted it as the new baseline.
+Resolution = Literal["cleared", "accepted"]
 Happening = Literal["alert.firing", "alert.updated", "alert.resolved"]
 
 # The alert of a partition that nobody reads, one for all; and the kind of one of records that were gone unread.
@@ -45,6 +47,7 @@ class Alert:
     inhibited_by: str | None = None
     resolved_at: datetime | None = None
     severity: Severity = "warning"
+    resolution: Resolution | None = None
 
     @property
     def fingerprint(self) -> str:
@@ -53,6 +56,9 @@ class Alert:
     @property
     def open(self) -> bool:
         return self.status != "resolved"
+
+    def resolved(self, at: datetime, resolution: Resolution = "cleared") -> Alert:
+        return replace(self, status="resolved", resolved_at=at, resolution=resolution)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,17 +24,26 @@ def open_alert(connection: sa.Connection, labels: Mapping[str, str]) -> Alert | 
     return None if row is None else stored_alert(row)
 
 
+def open_drifts(connection: sa.Connection) -> list[Alert]:
+    """Drift alerts that are not resolved, the oldest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT * FROM alerts WHERE status <> 'resolved' AND labels ->> 'kind' = 'drift' ORDER BY fired_at, id"
+    )
+    return [stored_alert(row) for row in rows]
+
+
 def write_change(connection: sa.Connection, change: Change, endpoints: Sequence[str]) -> None:
     """Stores a transition, and its message for each endpoint if anyone is to hear of it."""
     alert = change.alert
     connection.exec_driver_sql(
-        "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET status = excluded.status, onset = excluded.onset,"
         " resolved_at = excluded.resolved_at, summary = excluded.summary, signals = excluded.signals,"
-        " evidence = excluded.evidence, severity = excluded.severity",
+        " evidence = excluded.evidence, severity = excluded.severity,"
+        " resolution = excluded.resolution",
         (alert.id, alert.fingerprint, Json(encode(alert.labels)), alert.status, alert.onset, alert.fired_at,
          alert.resolved_at, alert.summary, list(alert.signals), Json(encode(alert.evidence)), alert.inhibited_by,
-         alert.severity),
+         alert.severity, alert.resolution),
     )  # fmt: skip
     connection.exec_driver_sql(
         "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
@@ -87,4 +96,5 @@ def stored_alert(row: sa.Row[tuple[object, ...]]) -> Alert:
         inhibited_by=row.inhibited_by,
         resolved_at=row.resolved_at,
         severity=row.severity,
+        resolution=row.resolution,
     )

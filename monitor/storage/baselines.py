@@ -3,47 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any
 
-import msgspec
-import numpy as np
 import sqlalchemy as sa
 
 from detectors import wire
-from monitor.codec import unpack_float16
-from monitor.errors import Permanent
+from monitor.errors import Permanent, Transient
+from monitor.model.alert import Alert
 from monitor.model.baseline import Baseline
-from monitor.model.decoded import Decoded
-from monitor.model.record import Partition, PartitionState, Progress, Record
+from monitor.model.record import Partition, PartitionState, Progress
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.model.signal import KINDS, Column
-from monitor.model.trace import Trace
-from monitor.ports import Key
+from monitor.ports import Settle
+from monitor.storage import watch_rows
+from monitor.storage.alerts import open_drifts, write_change
 from monitor.storage.engine import guarded
+from monitor.storage.history import pages, read_history
 from monitor.storage.panes import add_sums
-from monitor.storage.places import Places, read_places
+from monitor.storage.watch_rows import as_watch, write_watch
+from monitor.watch import afresh
 
 # The pseudo-partition of sums made for traces that were stored before their baseline was.
 BACKFILL = Partition("backfill", 0)
-# So many traces are in memory at once while those that a new baseline judges are added up.
-PAGE = 5_000
-
-HISTORY = """
-    SELECT t.topic, t.partition, t."offset", t.record::text AS record, t.prompt_embedding, t.response_embedding,
-        t.scalars, t.categories
-    FROM traces AS t
-    WHERE (%(build)s::text IS NULL OR t.build = %(build)s)
-    AND (%(since)s::timestamptz IS NULL OR t.time >= %(since)s)
-    AND (%(after)s::timestamptz IS NULL OR t.time > %(after)s)
-    AND (%(until)s::timestamptz IS NULL OR t.time < %(until)s)
-    AND (%(last)s::timestamptz IS NULL OR (t.time, t.tenant, t.id) > (%(last)s, %(last_tenant)s, %(last_id)s))
-    ORDER BY t.time, t.tenant, t.id LIMIT %(limit)s
-"""
 
 
 def load_baseline(connection: sa.Connection, loaded: Baseline | None) -> Baseline | None:
@@ -94,67 +78,11 @@ def partition_states(connection: sa.Connection) -> list[PartitionState]:
     ]
 
 
-def read_history(connection: sa.Connection, where: Mapping[str, Any], limit: int, *, last: Key | None = None) -> Scored:
-    """Stored traces by event time; ``where`` may hold build, since (from), after (later than) and until (before).
-
-    ``last`` is the key of the last trace of the page before.
-    """
-    tenant, name, time = last or ("", "", None)
-    page = {"limit": limit, "last": time, "last_tenant": tenant, "last_id": name}
-    asked = {"build": None, "since": None, "after": None, "until": None, **where, **page}
-    return as_scored(connection.exec_driver_sql(HISTORY, asked).all(), read_places(connection))
-
-
-def as_scored(rows: Sequence[sa.Row[tuple[object, ...]]], places: Places) -> Scored:
-    """Stored traces with their signals, without scores and the bytes they came in."""
-    decoder = msgspec.json.Decoder(Trace)
-    traces = [
-        Decoded(Record(Partition(row.topic, row.partition), row.offset, b"", {}), decoder.decode(row.record), b"", {})
-        for row in rows
-    ]
-    return Scored(traces, history_columns(rows, places), {})
-
-
-def pages(connection: sa.Connection, where: Mapping[str, Any]) -> Iterator[Scored]:
-    """All stored traces by event time, the last page being a short one."""
-    last: Key | None = None
-    while True:
-        found = read_history(connection, where, PAGE, last=last)
-        yield found
-        if len(found) < PAGE:
-            return
-        last = found.traces[-1].trace.key
-
-
-def history_columns(rows: Sequence[sa.Row[tuple[object, ...]]], places: Places) -> dict[str, Column]:
-    """The signals of stored traces; a trace older than a signal's place lacks it."""
-    scalars = dict(zip(places.scalars, zip_longest(*(row.scalars for row in rows), fillvalue=np.nan), strict=False))
-    categories = dict(zip(places.categories, zip_longest(*(row.categories for row in rows)), strict=False))
-    columns: dict[str, Column] = {}
-    for name, kind in KINDS.items():
-        match kind:
-            case "scalar":
-                columns[name] = np.array(scalars.get(name, [np.nan] * len(rows)), float)
-            case "category":
-                columns[name] = list(categories.get(name, [None] * len(rows)))
-            case _:
-                pass
-    for name in ("prompt.embedding", "response.embedding"):
-        packed = [getattr(row, name.replace(".", "_")) for row in rows]
-        size = next((len(row) // 2 for row in packed if row is not None), 0)
-        if size:
-            columns[name] = unpack_float16(packed, size)
-    prompts, responses = columns.get("prompt.embedding"), columns.get("response.embedding")
-    if isinstance(prompts, np.ndarray) and isinstance(responses, np.ndarray):
-        columns["relation"] = np.hstack([prompts, responses])
-    return columns
-
-
 class PostgresBaselineStore:
-    """Implements the port BaselineStore."""
+    """Implements the port BaselineStore; ``endpoints`` names the receivers that hear of alerts it settles."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: sa.Engine, *, endpoints: Sequence[str] = ()) -> None:
+        self.engine, self.endpoints = engine, tuple(endpoints)
         self.loaded: Baseline | None = None
 
     def baseline(self) -> Baseline | None:
@@ -206,6 +134,39 @@ class PostgresBaselineStore:
             connection.exec_driver_sql("UPDATE offsets SET baseline = %s", (version,))
         self.loaded = named
         return named
+
+    def succeed(self, baseline: Baseline, anew: Mapping[Segment, Collection[str]], settle: Settle) -> Baseline:
+        """One transaction: consumers wait at the offsets, and judges are done with their claims or begin after it."""
+        with guarded(self.engine), self.engine.begin() as connection:
+            connection.exec_driver_sql("LOCK TABLE offsets IN SHARE ROW EXCLUSIVE MODE")
+            old = baseline.version
+            if connection.exec_driver_sql("SELECT max(version) FROM baselines").scalar_one() != old:
+                raise Transient(f"baseline {old} is not in force any more")
+            named = replace(baseline, version=old + 1)
+            watches = connection.exec_driver_sql(
+                f"{watch_rows.SELECT} WHERE baseline = %s ORDER BY segment FOR UPDATE", (old,)
+            ).all()
+            self.insert(connection, named)
+            for row in watches:
+                watch = as_watch(row)
+                write_watch(connection, afresh(watch, named.version, anew.get(watch.segment, ())))
+            connection.exec_driver_sql("UPDATE sums SET baseline = %s WHERE baseline = %s", (named.version, old))
+            connection.exec_driver_sql("UPDATE offsets SET baseline = %s", (named.version,))
+            for change in settle(open_drifts(connection)):
+                write_change(connection, change, self.endpoints)
+        self.loaded = named
+        return named
+
+    def open_drifts(self) -> Sequence[Alert]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            return open_drifts(connection)
+
+    def start_of_last(self, traces: int) -> datetime | None:
+        with guarded(self.engine), self.engine.connect() as connection:
+            newest = connection.exec_driver_sql(
+                "SELECT time FROM traces ORDER BY time DESC OFFSET %s LIMIT 2", (traces - 1,)
+            ).all()
+        return newest[0].time if len(newest) > 1 else None
 
     def insert(self, connection: sa.Connection, baseline: Baseline) -> None:
         stack = wire.encode_stack(baseline.stack)

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from monitor.model.scored import Scored
 from monitor.model.segment import Segment
-from monitor.storage.baselines import as_scored
+from monitor.storage.history import as_scored
 from monitor.storage.places import read_places
 
 # Where the value of a label stands, as `label_value` reads it from a trace.

@@ -20,13 +20,14 @@ from monitor.model.scored import Scored
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim
-from monitor.storage import panes
+from monitor.storage import panes, watch_rows
 from monitor.storage.alerts import open_alert, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
 from monitor.storage.rollup import roll_up
 from monitor.storage.rows import copy_rows
 from monitor.storage.samples import read_sample
+from monitor.storage.watch_rows import as_watch, write_watch
 from monitor.watch import Watch
 
 VERDICT_COLUMNS = {
@@ -88,9 +89,7 @@ class PostgresWatchStore:
         key = (baseline.version, str(segment))
         try:
             row = connection.exec_driver_sql(
-                "SELECT nullif(judged_until, '-infinity') AS judged_until, state, recent FROM watches"
-                " WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED",
-                key,
+                f"{watch_rows.SELECT} WHERE baseline = %s AND segment = %s FOR UPDATE SKIP LOCKED", key
             ).one_or_none()
         except DBAPIError as error:
             if isinstance(error.orig, psycopg.errors.SerializationFailure):
@@ -99,9 +98,7 @@ class PostgresWatchStore:
         if row is None:
             return None
         due = panes.open_panes(connection, baseline.version, segment, closed)
-        watch = Watch(
-            segment, baseline.version, row.judged_until, wire.decode_memories(bytes(row.state)), tuple(row.recent)
-        )
+        watch = as_watch(row)
         late = {start: total for start, total in due.items() if watch.judged_until and start < watch.judged_until}
         if late:
             self.set_late_aside(connection, key, late)
@@ -152,16 +149,7 @@ class PostgresWatchStore:
         connection = self.held
         assert connection is not None, "record belongs inside the claim's block"
         panes.close_panes(connection, watch.baseline, watch.segment, claim.panes)
-        connection.exec_driver_sql(
-            "UPDATE watches SET judged_until = %s, state = %s, recent = %s WHERE baseline = %s AND segment = %s",
-            (
-                watch.judged_until,
-                wire.encode_memories(watch.memories),
-                list(watch.recent),
-                watch.baseline,
-                str(watch.segment),
-            ),
-        )
+        write_watch(connection, watch)
         copy_rows(connection, "verdicts", VERDICT_COLUMNS, map(verdict_row, verdicts))
         for change in changes:
             write_change(connection, change, self.endpoints)

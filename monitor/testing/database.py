@@ -100,6 +100,17 @@ class MemoryDatabase:
     def version(self) -> int:
         return len(self.baselines)
 
+    def put_in_force(self, baseline: Baseline) -> None:
+        self.baselines.append(baseline)
+        for offset in self.offsets.values():
+            offset.baseline = baseline.version
+
+    def write_change(self, change: Change, endpoints: tuple[str, ...]) -> None:
+        self.alerts[change.alert.id] = change.alert
+        self.changes.append(change)
+        if change.notify and endpoints:
+            self.posted.append((change, endpoints))
+
     def partitions(self) -> list[PartitionState]:
         places = sorted(self.offsets, key=lambda partition: (partition.topic, partition.number))
         return [self.offsets[partition].state for partition in places]

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from operator import add
-from typing import Any
 
 from detectors.base import Sum
 from monitor.errors import Fenced, Repeated, Stale, Unstorable
@@ -17,7 +16,7 @@ from monitor.model.alert import Alert, Change, fingerprint
 from monitor.model.baseline import Baseline
 from monitor.model.feedback import opinions_of
 from monitor.model.record import Partition, PartitionState, Progress, StoredReject
-from monitor.model.scored import PaneSum, Scored, Unit
+from monitor.model.scored import Scored, Unit
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim, Key
@@ -238,51 +237,4 @@ class MemoryWatchStore:
         database.watches[place] = watch
         database.verdicts.extend(verdicts)
         for change in changes:
-            database.alerts[change.alert.id] = change.alert
-            database.changes.append(change)
-            if change.notify and self.endpoints:
-                database.posted.append((change, self.endpoints))
-
-
-class MemoryBaselineStore:
-    """Implements the port BaselineStore."""
-
-    def __init__(self, database: MemoryDatabase) -> None:
-        self.database = database
-
-    def baseline(self) -> Baseline | None:
-        return self.database.baseline()
-
-    def history(self, *, where: Mapping[str, Any], limit: int) -> Scored:
-        with self.database.lock:
-            return self.database.history(where, limit)
-
-    def count(self, *, after: datetime | None = None) -> int:
-        with self.database.lock:
-            if after is not None:
-                return sum(time > after for _, _, time in self.database.traces)
-            return sum(offset.traces for offset in self.database.offsets.values())
-
-    def space_since(self, space: str) -> datetime | None:
-        with self.database.lock:
-            baselines = self.database.baselines
-            others = [place for place, found in enumerate(baselines) if found.space != space]
-            later = baselines[others[-1] + 1 :] if others else []
-            return later[0].until if later else None
-
-    def partitions(self) -> Sequence[PartitionState]:
-        with self.database.lock:
-            return self.database.partitions()
-
-    def activate(self, baseline: Baseline, add_up: Callable[[Scored, Baseline], Sequence[PaneSum]]) -> Baseline:
-        """Under the lock, so that no trace falls between what is added up here and by consumers."""
-        database = self.database
-        with database.lock:
-            named = replace(baseline, version=database.version() + 1)
-            later = database.history({"after": named.judged_from}, limit=len(database.traces))
-            sums = add_up(later, named)
-            database.add_sums(named.version, list(sums), ("backfill", 0, 0))
-            database.baselines.append(named)
-            for offset in database.offsets.values():
-                offset.baseline = named.version
-        return named
+            database.write_change(change, self.endpoints)

@@ -2,6 +2,7 @@
 
 from monitor.wiring.guarding import backtest, guard, guard_client, guard_engine
 from monitor.wiring.parts import (
+    accepter,
     acknowledge,
     baseline_store,
     clock,
@@ -23,7 +24,8 @@ from monitor.wiring.parts import (
 from monitor.wiring.roles import ROLES, Stop, json_logs, prepare, ready_for, run_role
 
 __all__ = [
-    "ROLES", "Stop", "acknowledge", "backtest", "baseline_store", "clock", "embedder", "engine", "feedback_store",
-    "guard", "guard_client", "guard_engine", "json_logs", "kafka", "learner", "outbox", "prepare", "reader",
-    "ready_for", "reject_store", "run_role", "scorer", "settings", "sink", "space", "test_message", "watch_store",
+    "ROLES", "Stop", "accepter", "acknowledge", "backtest", "baseline_store", "clock", "embedder", "engine",
+    "feedback_store", "guard", "guard_client", "guard_engine", "json_logs", "kafka", "learner", "outbox", "prepare",
+    "reader", "ready_for", "reject_store", "run_role", "scorer", "settings", "sink", "space", "test_message",
+    "watch_store",
 ]  # fmt: skip

@@ -12,10 +12,12 @@ from time import perf_counter
 import sqlalchemy as sa
 
 from detectors.groundedness import Model
-from monitor.baseline import Learner, require_space
+from monitor.accepting import Accepter
+from monitor.baseline import Learner
 from monitor.codec import alert_message
 from monitor.dev import services
 from monitor.errors import Permanent
+from monitor.fitting import require_space
 from monitor.kafka.config import KafkaConfig
 from monitor.model.alert import Alert, Change, Message
 from monitor.model.baseline import Baseline
@@ -150,6 +152,18 @@ def learner(found: Settings, database: sa.Engine, emit: Emit) -> Learner:
     return Learner(
         PostgresBaselineStore(database),
         adding_up(found),
+        learning=found.drift.learning(),
+        pace=found.drift.pace(),
+        clock=clock,
+        emit=emit,
+        space=space(found),
+    )
+
+
+def accepter(found: Settings, database: sa.Engine, emit: Emit) -> Accepter:
+    names = [endpoint.name for endpoint in found.webhook.endpoints]
+    return Accepter(
+        PostgresBaselineStore(database, endpoints=names),
         learning=found.drift.learning(),
         pace=found.drift.pace(),
         clock=clock,

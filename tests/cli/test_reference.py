@@ -1,4 +1,4 @@
-"""References at the terminal: listed, shown, pinned and cleared on a real database."""
+"""References at the terminal: listed, shown, pinned, accepted and cleared on a real database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from monitor.model.alert import Alert, Change
 from monitor.model.build import build_of
+from monitor.storage.alerts import write_change
 from tests.stores import FIRST, InPostgres, decoded, unit
 from tests.test_baseline import time_of, traffic
 
@@ -108,3 +110,27 @@ def test_another_embedding_model_is_refused_until_the_baseline_is_cleared(driftw
         " with embeddings of other/2\n"
     )
     assert "ok   reference none since the last was cleared: 0 of 5,000 traces are in" in after.stdout
+
+
+def test_an_alert_is_accepted_and_its_end_says_so(driftwarden: Run, stores: InPostgres) -> None:
+    driftwarden("reference", "pin", "--until", time_of(300).isoformat(), DRIFTWARDEN_DRIFT__REPLAY_PANES="0")
+    baseline = stores.baselines().baseline()
+    assert baseline is not None
+    alert = Alert("alert_5f2c", {"kind": "drift", "segment": "all"}, "firing", time_of(350), time_of(400), "longer",
+                  ("response.tokens",), {})  # fmt: skip
+    with stores.engine.begin() as connection:
+        write_change(connection, Change("alert.firing", alert, time_of(400)), ())
+    unknown = driftwarden("reference", "accept", "--alert", "alert_9")
+    both = driftwarden("reference", "accept", "--alert", "alert_5", "--signal", "status")
+    accepted = driftwarden("reference", "accept", "--alert", "alert_5")
+    shown = driftwarden("alerts", "list", "--all", "--format", "json")
+
+    assert unknown.stderr == "driftwarden: alert 'alert_9': there is no open drift alert with this id\n"
+    assert both.stderr.endswith("--alert names segment and signals: give it alone, or --segment and --signal\n")
+    assert accepted.stderr == ""
+    told = rows(accepted)
+    assert told[0] == "baseline 2: accepted: response.tokens of all traffic, all else as in baseline 1"
+    assert "traces 250 from 2090-05-01 12:35:00 to 2090-05-01 12:59:54 UTC" in told
+    assert "too small tenant=acme: 167 traces, a reference needs 200: not judged there any more" in told
+    assert told[-1] == "alert alert_5f2c of all resolved: accepted"
+    assert json.loads(shown.stdout)["resolution"] == "accepted"

@@ -37,6 +37,7 @@ def test_the_whole_message() -> None:
             "onset": "2025-03-01T11:57:00Z",
             "fired_at": "2025-03-01T12:00:01.500000Z",
             "resolved_at": None,
+            "resolution": None,
             "severity": "critical",
             "summary": "responses drifted in model=gpt-x",
             "signals": ["response.embedding", "relation"],
@@ -46,11 +47,12 @@ def test_the_whole_message() -> None:
 
 
 def test_a_resolved_alert_says_when() -> None:
-    over = replace(ALERT, status="resolved", resolved_at=ONSET + timedelta(hours=2))
+    over = ALERT.resolved(ONSET + timedelta(hours=2), "accepted")
     message = json.loads(alert_message(Change("alert.resolved", over, at=ONSET + timedelta(hours=2))))
 
     assert message["type"] == "alert.resolved"
     assert message["data"]["status"] == "resolved"
+    assert message["data"]["resolution"] == "accepted"
     assert message["data"]["resolved_at"] == message["timestamp"] == "2025-03-01T13:57:00Z"
 
 

@@ -11,8 +11,9 @@ from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
-from monitor.baseline import Learner, Learning
+from monitor.baseline import Learner
 from monitor.errors import Transient
+from monitor.fitting import Learning
 from monitor.kafka import topics
 from monitor.kafka.sink import KafkaSink
 from monitor.scoring import add_up, space_of
