@@ -8,7 +8,7 @@ from typing import Any
 
 from detectors.stack import Stack
 from monitor.errors import Permanent
-from monitor.events import BaselineActivated
+from monitor.events import BaselineActivated, SegmentsLeftOut
 from monitor.fitting import SEGMENT_MINIMUM, Learning, fitted, require_space
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
@@ -87,21 +87,28 @@ class Learner:
 
     def activate(self, history: Scored, *, source: str, judged_from: datetime | None) -> Baseline:
         since, until = history.traces[0].trace.time, history.traces[-1].trace.time
-        stack, references, shaped = fitted(history, self.learning, self.pace.pane)
+        found = fitted(history, self.learning, self.pace.pane)
         builds = tuple(sorted({build_of(item.trace) for item in history.traces}))
         baseline = Baseline(
             version=0,
             space=self.space,
-            stack=stack,
-            references=references,
+            stack=found.stack,
+            references=found.references,
             source=source,
             traces=len(history),
             since=since,
             until=until,
             judged_from=judged_from or until,
-            shaped=shaped,
+            shaped=found.shaped,
             builds=builds,
+            left_out=found.left_out,
         )
         active = self.store.activate(baseline, self.add_up)
-        self.emit(BaselineActivated(active.version, source, len(history), len(references)))
+        self.emit(BaselineActivated(active.version, source, len(history), len(active.references)))
+        if active.left_out:
+            self.emit(
+                SegmentsLeftOut(
+                    active.version, str(active.left_out[0]), len(active.left_out), self.learning.segment_limit
+                )
+            )
         return active

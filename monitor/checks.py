@@ -7,6 +7,7 @@ import os
 from monitor import wiring
 from monitor.errors import Permanent
 from monitor.fitting import require_space
+from monitor.model.baseline import Baseline
 from monitor.settings import config_file
 
 
@@ -66,7 +67,7 @@ def reference() -> str:
     replayed = f", run length {lengths[0]:.2f} to {lengths[1]:.2f} of the one aimed at" if lengths else ""
     return (
         f"baseline {baseline.version} ({baseline.source}): {baseline.traces:,} traces,"
-        f" {len(baseline.references)} segments{replayed}"
+        f" {len(baseline.references)} segments{replayed}{left_out(baseline, found.drift.segment_limit)}"
     )
 
 
@@ -79,6 +80,15 @@ def guard() -> str:
     engine.close()
     told = ", ".join(f"{plan.policy.name} ({len(plan.policy.rules)} rules, {plan.hash})" for plan in plans)
     return f"{told}; {found.guard.host}:{found.guard.port}"
+
+
+def left_out(baseline: Baseline, limit: int) -> str:
+    if not baseline.left_out:
+        return ""
+    return (
+        f"; {len(baseline.left_out)} more segments, {baseline.left_out[0]} the largest, are judged in all traffic only:"
+        f" drift.segment_limit is {limit}"
+    )
 
 
 def webhooks() -> str:

@@ -98,6 +98,17 @@ class BaselineActivated:
 
 
 @dataclass(frozen=True, slots=True)
+class SegmentsLeftOut:
+    """More segments than are watched by themselves: this one, and ``segments`` in all, are part of all traffic only."""
+
+    baseline: int
+    segment: str
+    segments: int
+    limit: int
+    setting: str = "drift.segment_limit"
+
+
+@dataclass(frozen=True, slots=True)
 class PanesJudged:
     segment: str
     panes: int
@@ -158,6 +169,7 @@ Event = (
     | Back
     | OffsetsLost
     | BaselineActivated
+    | SegmentsLeftOut
     | PanesJudged
     | AlertChanged
     | Attempted

@@ -27,7 +27,7 @@ SEGMENT_MINIMUM = 200
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """How references are made: from how many traces, which segments, and the smallest shift that matters.
+    """How references are made: from how many traces, which segments and how many, the smallest shift that matters.
 
     ``smallest_effect`` is in standard deviations along the direction of the change; ``replay`` is how long panes
     without change are replayed to set the evidence right, None for never.
@@ -38,6 +38,7 @@ class Learning:
     smallest_effect: float = 0.02
     seed: int = 0
     replay: Replay | None = field(default_factory=Replay)
+    segment_limit: int = 200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,10 +50,20 @@ class Sample:
     members: Mapping[Segment, Sequence[int]]
 
 
-def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack, References, tuple[datetime, ...]]:
-    """The feature maps on all traffic, a reference for each segment with enough of it, and which panes shaped the maps.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """Feature maps, references on them, the starts of the panes that shaped the maps, and segments over the limit."""
 
-    A segment's reference is centred on the other panes.
+    stack: Stack
+    references: References
+    shaped: tuple[datetime, ...]
+    left_out: tuple[Segment, ...]
+
+
+def fitted(history: Scored, learning: Learning, pane: timedelta) -> Fitted:
+    """The feature maps on all traffic, and a reference for each segment with enough of it, the largest up to the limit.
+
+    A segment's reference is centred on the panes that did not shape the maps.
     """
     kinds: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if informative(history.columns.get(name))}
     starts, panes = panes_of(history, pane)
@@ -61,21 +72,32 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> tuple[Stack,
     every = np.arange(len(starts))
     inside_maps = {row for rows in centring.values() for row in np.setdiff1d(every, rows).tolist()}
     shaped = tuple(sorted({starts[row] for row in inside_maps}))
-    sample = Sample(stack.apply(columns), panes, members(history, learning.watched))
-    return stack, references_of(sample, stack, centring, learning), shaped
+    kept, left_out = largest(members(history, learning.watched), learning.segment_limit)
+    sample = Sample(stack.apply(columns), panes, kept)
+    return Fitted(stack, references_of(sample, stack, centring, learning), shaped, left_out)
+
+
+def largest(
+    found: Mapping[Segment, Sequence[int]], limit: int
+) -> tuple[dict[Segment, Sequence[int]], tuple[Segment, ...]]:
+    """At most ``limit`` segments with enough traces, all traffic first and then by their number; and the other ones."""
+    enough = [segment for segment, places in found.items() if segment.is_all or len(places) >= SEGMENT_MINIMUM]
+    ranked = sorted(enough, key=lambda segment: (not segment.is_all, -len(found[segment]), segment))
+    return {segment: found[segment] for segment in ranked[:limit]}, tuple(ranked[limit:])
 
 
 def refitted(
     baseline: Baseline, history: Scored, learning: Learning, *, pane: timedelta, signals: Collection[str]
 ) -> References:
-    """References of these signals on the baseline's maps, for each segment with enough of the traces.
+    """References of these signals on the baseline's maps, for each of its segments with enough of the traces.
 
     The maps must not have been shaped on any of the traces: then all of them may be centred on.
     """
     every = np.arange(len(history))
-    sample = Sample(
-        baseline.stack.apply(history.columns), panes_of(history, pane)[1], members(history, learning.watched)
-    )
+    own = {
+        segment: kept for segment, kept in members(history, learning.watched).items() if segment in baseline.references
+    }
+    sample = Sample(baseline.stack.apply(history.columns), panes_of(history, pane)[1], own)
     return references_of(sample, baseline.stack, dict.fromkeys(signals, every), learning)
 
 

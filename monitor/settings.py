@@ -98,7 +98,9 @@ class Drift:
 
     def learning(self) -> Learning:
         replay = Replay(panes=self.replay_panes) if self.replay_panes else None
-        return Learning(self.reference_traces, self.segments, self.smallest_effect, self.seed, replay)
+        return Learning(
+            self.reference_traces, self.segments, self.smallest_effect, self.seed, replay, self.segment_limit
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -7,7 +8,7 @@ import pytest
 
 from monitor.baseline import Learner
 from monitor.errors import Permanent
-from monitor.events import BaselineActivated, Event
+from monitor.events import BaselineActivated, Event, SegmentsLeftOut
 from monitor.fitting import SEGMENT_MINIMUM, Learning
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
@@ -282,3 +283,15 @@ def test_traces_of_another_embedding_model_make_no_pin(stores: Stores) -> None:
         pin(where={})
     commit(stores, range(WANTED, 2 * WANTED), stores.baselines().baseline())
     assert pin(where={"since": time_of(WANTED)}).space == "new/2"
+
+
+def test_over_the_limit_the_largest_segments_have_a_reference_and_the_others_are_named(stores: Stores) -> None:
+    commit(stores, range(WANTED + 30))
+    learned = Learned(stores, at=time_of(WANTED + 30))
+    learned.learner.learning = replace(learned.learner.learning, segment_limit=2)
+    baseline = learned.learner.learn()
+
+    assert baseline is not None
+    assert baseline.references.keys() == {ALL, Segment.of(build=baseline.builds[0])}
+    assert baseline.left_out == (ACME,)  # 300 traces; the other tenant has too few anyway
+    assert learned.events[-1] == SegmentsLeftOut(1, "tenant=acme", 1, 2)

@@ -25,6 +25,7 @@ from monitor.events import (
     PanesJudged,
     PartitionsPlaced,
     RoleEnded,
+    SegmentsLeftOut,
     Started,
     Stopped,
 )
@@ -48,6 +49,7 @@ EVENTS: tuple[Event, ...] = (
     OffsetsLost("traces/0", 10, 25),
     OffsetsLost("traces/1", 10, 0),
     BaselineActivated(2, "first traces", 5000, 3),
+    SegmentsLeftOut(2, "tenant=acme", 3, 200),
     PanesJudged("all", 4, 256.0, ("latency",)),
     AlertChanged("alert.firing", {"kind": "drift"}, "latency rose", datetime(2026, 5, 1, tzinfo=UTC)),
     Attempted("ops", "msg_1", "retry", 503, 1),

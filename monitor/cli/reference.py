@@ -15,6 +15,9 @@ from monitor.model.alert import Alert
 from monitor.model.baseline import Baseline
 from monitor.model.segment import Segment
 
+# So many segments without a reference are named.
+NAMED_SEGMENTS = 5
+
 LISTED = """
     SELECT version, in_force, source, traces, since, until, builds,
         round(run_length_lowest::numeric, 2) || ' to ' || round(run_length_highest::numeric, 2) AS run_length,
@@ -87,8 +90,7 @@ def described(baseline: Baseline) -> list[tuple[str, str]]:
     if lengths is not None:
         span = " to ".join(dict.fromkeys(f"{length:.2f}" for length in lengths))
         replayed = f"achieved {span} of the one aimed at, by signal, in the null replay"
-    return [
-        *told,
+    told += [
         ("traces", f"{baseline.traces:,} from {cell(baseline.since)} to {cell(baseline.until)} UTC"),
         ("judged", f"traces after {cell(baseline.judged_from)} UTC"),
         ("builds", ", ".join(baseline.builds) or "not recorded"),
@@ -96,6 +98,19 @@ def described(baseline: Baseline) -> list[tuple[str, str]]:
         ("run length", replayed),
         ("segments", ", ".join(f"{segment} ({count:,})" for segment, count in sorted(segments.items()))),
     ]
+    if baseline.left_out:
+        told.append(("left out", over_limit(baseline)))
+    return told
+
+
+def over_limit(baseline: Baseline) -> str:
+    """Which segments have no reference for the limit's sake, the first few by name."""
+    names = ", ".join(str(segment) for segment in baseline.left_out[:NAMED_SEGMENTS])
+    more = "" if len(baseline.left_out) <= NAMED_SEGMENTS else f" and {len(baseline.left_out) - NAMED_SEGMENTS} more"
+    return (
+        f"{names}{more}: judged in all traffic only, since {len(baseline.references)} larger segments reach"
+        " drift.segment_limit"
+    )
 
 
 @reference.command("pin")

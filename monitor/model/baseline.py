@@ -18,7 +18,8 @@ class Baseline:
 
     ``space`` names the embedding model of its vectors. The traces it was fitted on lie in ``since`` to ``until``;
     panes are judged from ``judged_from`` on. The feature maps were shaped on the traces of the panes that start at
-    ``shaped``, which look closer to these maps than any others do. ``builds`` are those that answered these traces.
+    ``shaped``, which look closer to these maps than any others do. ``builds`` are those that answered these traces;
+    ``left_out`` the segments with enough of them that have no reference because larger ones reach the limit.
 
     One without references was cleared: nothing is judged until another is learned from the traces after ``until``.
     """
@@ -34,6 +35,7 @@ class Baseline:
     judged_from: datetime
     shaped: tuple[datetime, ...] = ()
     builds: tuple[str, ...] = ()
+    left_out: tuple[Segment, ...] = ()
 
     @property
     def cleared(self) -> bool:

@@ -59,6 +59,7 @@ def read_baseline(connection: sa.Connection, version: int) -> Baseline:
         judged_from=row.judged_from,
         shaped=tuple(row.shaped),
         builds=tuple(row.builds),
+        left_out=tuple(Segment.parse(segment) for segment in row.left_out),
     )
 
 
@@ -175,10 +176,11 @@ class PostgresBaselineStore:
         lowest, highest = baseline.run_lengths or (None, None)
         connection.exec_driver_sql(
             "INSERT INTO baselines (version, source, space, traces, since, until, judged_from, sha256, stack, shaped,"
-            " builds, run_length_lowest, run_length_highest)"
-            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            " builds, run_length_lowest, run_length_highest, left_out)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
             (baseline.version, baseline.source, baseline.space, baseline.traces, baseline.since, baseline.until,
-             baseline.judged_from, digest, stack, list(baseline.shaped), list(baseline.builds), lowest, highest),
+             baseline.judged_from, digest, stack, list(baseline.shaped), list(baseline.builds), lowest, highest,
+             [str(segment) for segment in baseline.left_out]),
         )  # fmt: skip
         for segment, content in sets.items():
             count = max(reference.n for reference in baseline.references[segment].values())

@@ -23,6 +23,7 @@ from monitor.events import (
     PanesJudged,
     PartitionsPlaced,
     RoleEnded,
+    SegmentsLeftOut,
     Started,
     Stopped,
 )
@@ -75,6 +76,9 @@ class Instruments:
         self.void = meter.create_counter(
             "driftwarden_guard_void_certificates", description="Times a rule's certificate was found void."
         )
+        self.left_out = meter.create_counter(
+            "driftwarden_segments_left_out", description="Segments over drift.segment_limit when they were first met."
+        )
         self.restarts = meter.create_counter("driftwarden_role_restarts", description="Processes that died, by role.")
         for counter in (self.traces, self.repeats, self.batches, self.fenced, self.lost, self.panes, self.judged):
             counter.add(0)
@@ -112,6 +116,8 @@ class Instruments:
                 self.lost.add(max(earliest - expected, 0))  # a topic made anew begins earlier, and lost none
             case BaselineActivated(version=version):
                 self.baseline.set(version)
+            case SegmentsLeftOut(segments=segments):
+                self.left_out.add(segments)
             case PanesJudged(panes=panes, traces=count):
                 self.panes.add(panes)
                 self.judged.add(count)

@@ -27,6 +27,7 @@ from monitor.events import (
     PanesJudged,
     PartitionsPlaced,
     RoleEnded,
+    SegmentsLeftOut,
     Started,
     Stopped,
 )
@@ -41,7 +42,7 @@ def level_of(event: Event) -> int:
             return logging.DEBUG
         case PanesJudged(drifted=drifted):
             return logging.INFO if drifted else logging.DEBUG
-        case Away() | OwnershipLost() | RoleEnded() | CertificateVoid():
+        case Away() | OwnershipLost() | RoleEnded() | CertificateVoid() | SegmentsLeftOut():
             return logging.WARNING
         case OffsetsLost():
             return logging.ERROR

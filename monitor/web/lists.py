@@ -44,7 +44,7 @@ BASELINES = Listing(
     source="v_baselines",
     columns=(
         "version", "in_force", "source", "space", "traces", "since", "until", "judged_from", "segments", "sha256",
-        "created_at", "builds", "run_length_lowest", "run_length_highest",
+        "created_at", "builds", "run_length_lowest", "run_length_highest", "left_out",
     ),
     key={"version": "integer"},
 )  # fmt: skip

@@ -113,12 +113,18 @@ def of_drift(reader: Reader, most: int) -> list[Metric]:
 
 
 def of_baselines(reader: Reader) -> list[Metric]:
-    rows = list(reader.rows("SELECT version, traces FROM v_baselines WHERE in_force", {}))
+    sql = """SELECT version, traces, coalesce(cardinality(segments), 0) AS segments, cardinality(left_out) AS left_out
+        FROM v_baselines WHERE in_force"""
+    rows = list(reader.rows(sql, {}))
     return [
         gauge("driftwarden_store_baseline_version", "Version of the baseline in force, 0 before the first.", (),
               [((), float(rows[0]["version"] if rows else 0))]),
         gauge("driftwarden_store_baseline_traces", "Traces that the baseline in force was learned from.", (),
               [((), float(rows[0]["traces"] if rows else 0))]),
+        gauge("driftwarden_store_baseline_segments", "Segments that are judged by themselves.", (),
+              [((), float(rows[0]["segments"] if rows else 0))]),
+        gauge("driftwarden_store_baseline_segments_left_out", "Segments that drift.segment_limit left to be judged in"
+              " all traffic only.", (), [((), float(rows[0]["left_out"] if rows else 0))]),
     ]  # fmt: skip
 
 

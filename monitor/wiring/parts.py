@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -24,7 +23,7 @@ from monitor.model.baseline import Baseline
 from monitor.model.scored import PaneSum, Scored
 from monitor.pipeline import Pipeline
 from monitor.ports import Embedder, Emit, Sink
-from monitor.scoring import Scorer, add_up, space_of
+from monitor.scoring import Adder, Scorer, space_of
 from monitor.settings import Settings, load_settings
 from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
@@ -123,9 +122,9 @@ def scorer(found: Settings, *, vectors: bool = True) -> Scorer:
     )
 
 
-def adding_up(found: Settings) -> Callable[[Scored, Baseline], Sequence[PaneSum]]:
+def adder(found: Settings, emit: Emit) -> Adder:
     drift = found.drift
-    return partial(add_up, watched=drift.segments, pane=drift.pace().pane, limit=drift.segment_limit)
+    return Adder(watched=drift.segments, pane=drift.pace().pane, limit=drift.segment_limit, emit=emit)
 
 
 def trace_store(found: Settings, database: sa.Engine) -> PostgresTraceStore:
@@ -135,7 +134,7 @@ def trace_store(found: Settings, database: sa.Engine) -> PostgresTraceStore:
 def pipeline(found: Settings, store: PostgresTraceStore, emit: Emit) -> Pipeline:
     scoring = scorer(found)
     limits = found.ingest.limits(found.database.retention_days)
-    adding = adding_up(found)
+    adding = adder(found, emit)
 
     def add_alike(scored: Scored, baseline: Baseline) -> Sequence[PaneSum]:
         """A baseline that comes while we run may be of other embeddings too."""
@@ -151,7 +150,7 @@ def pipeline(found: Settings, store: PostgresTraceStore, emit: Emit) -> Pipeline
 def learner(found: Settings, database: sa.Engine, emit: Emit) -> Learner:
     return Learner(
         PostgresBaselineStore(database),
-        adding_up(found),
+        adder(found, emit),
         learning=found.drift.learning(),
         pace=found.drift.pace(),
         clock=clock,

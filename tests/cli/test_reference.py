@@ -134,3 +134,17 @@ def test_an_alert_is_accepted_and_its_end_says_so(driftwarden: Run, stores: InPo
     assert "too small tenant=acme: 167 traces, a reference needs 200: not judged there any more" in told
     assert told[-1] == "alert alert_5f2c of all resolved: accepted"
     assert json.loads(shown.stdout)["resolution"] == "accepted"
+
+
+def test_segments_over_the_limit_are_told_with_the_settings_name(driftwarden: Run, stores: InPostgres) -> None:
+    few = {"DRIFTWARDEN_DRIFT__SEGMENT_LIMIT": "2", "DRIFTWARDEN_DRIFT__REPLAY_PANES": "0"}
+    pinned = driftwarden("reference", "pin", **few)
+    examined = driftwarden("doctor", **few)
+
+    assert "left out tenant=acme, tenant=small: judged in all traffic only, since 2 larger segments reach" in "".join(
+        rows(pinned)
+    ).replace("drift.segment_limit", "")
+    assert (
+        "600 traces, 2 segments; 2 more segments, tenant=acme the largest, are judged in all traffic only:"
+        " drift.segment_limit is 2"
+    ) in examined.stdout

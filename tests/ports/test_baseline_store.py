@@ -117,12 +117,14 @@ def test_history_gives_back_the_signals_that_were_stored(stores: Stores) -> None
 
 
 def test_a_baseline_comes_back_as_it_was_put_in_force(stores: Stores) -> None:
-    made = replace(small_baseline(), shaped=(START - PANE, START), builds=("bot:1", "bot:2"))
+    made = replace(
+        small_baseline(), shaped=(START - PANE, START), builds=("bot:1", "bot:2"), left_out=(Segment.of(tenant="x"),)
+    )
     active = stores.baselines().activate(made, no_sums)
     found = stores.baselines().baseline()
 
     assert found is not None
-    assert (found.shaped, found.builds) == (made.shaped, made.builds)
+    assert (found.shaped, found.builds, found.left_out) == (made.shaped, made.builds, made.left_out)
     assert (active.version, found.version) == (1, 1)
     assert (found.space, found.source, found.traces) == (made.space, made.source, made.traces)
     assert (found.since, found.until, found.judged_from) == (made.since, made.until, made.judged_from)

@@ -1,5 +1,6 @@
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import reduce
 from itertools import pairwise
@@ -11,10 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.base import Sum, summarise
+from monitor.events import Event, SegmentsLeftOut
+from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
-from monitor.scoring import add_up
+from monitor.scoring import Adder, add_up
 from tests.stores import PANE, START, WATCHED, adding_up, line, scored, small_baseline
 
 BASELINE = small_baseline()
@@ -112,3 +115,31 @@ def test_a_signal_that_is_missing_is_counted_as_missing() -> None:
 
     assert (total.n, total.total[missing]) == (2.0, 1.0)
     assert np.isfinite(total.total).all()
+
+
+def test_a_segment_that_was_added_up_once_keeps_its_place_and_one_too_many_is_told_of_once() -> None:
+    events: list[Event] = []
+    adder = Adder(watched=((), ("tenant",)), pane=PANE, limit=3, emit=events.append)
+
+    def added(*tenants: str, baseline: Baseline = BASELINE) -> set[str]:
+        batch = scored([line(number, tenant=tenant) for number, tenant in enumerate(tenants)])
+        return {str(part.segment) for part in adder(batch, baseline)}
+
+    first, second, third = added("m", "n"), added("a", "n", "b"), added("c", "m")
+    told = list(events)
+    anew = added("a", "b", "c", baseline=replace(BASELINE, version=1))
+
+    assert first == {"all", "tenant=m", "tenant=n"}
+    assert second == {"all", "tenant=n"}
+    assert third == {"all", "tenant=m"}
+    assert told == [SegmentsLeftOut(0, "tenant=a", 2, 3)]
+    assert anew == {"all", "tenant=a", "tenant=b"}
+
+
+def test_segments_with_a_reference_are_added_up_whatever_the_limit() -> None:
+    references = dict.fromkeys([ALL, *(Segment.of(tenant=f"t{i}") for i in range(3))], BASELINE.references[ALL])
+    adder = Adder(watched=WATCHED, pane=PANE, limit=1, emit=lambda _event: None)
+
+    assert {str(part.segment) for part in adder(BATCH, replace(BASELINE, references=references))} == {
+        "all", "tenant=t0", "tenant=t1", "tenant=t2",
+    }  # fmt: skip

@@ -25,7 +25,7 @@ COLUMNS = {
     "v_alerts": "id fingerprint kind segment status onset fired_at resolved_at summary signals evidence inhibited_by"
     " labels causes severity resolution",
     "v_baselines": "version source space traces since until judged_from sha256 created_at in_force segments builds"
-    " run_length_lowest run_length_highest",
+    " run_length_lowest run_length_highest left_out",
     "v_builds": "build first_seen last_seen traces model prompt_template",
     "v_calibrations": "score kind labels slope intercept knot_scores knot_shares error_before error brier fitted_at",
     "v_certificates": "id score promise level delta threshold labels bad flagged made_at void alert",

@@ -23,6 +23,8 @@ def test_an_empty_database_has_figures(reader: PostgresReader) -> None:
         ("driftwarden_drift_series_left_out",): 0,
         ("driftwarden_store_baseline_version",): 0,
         ("driftwarden_store_baseline_traces",): 0,
+        ("driftwarden_store_baseline_segments",): 0,
+        ("driftwarden_store_baseline_segments_left_out",): 0,
     }
 
 
@@ -63,6 +65,8 @@ def test_figures_are_those_of_the_views(store: Store, reader: PostgresReader) ->
         ("driftwarden_drifted", "all", "hedging"): 0,
         ("driftwarden_store_baseline_version",): 2,
         ("driftwarden_store_baseline_traces",): 5000,
+        ("driftwarden_store_baseline_segments",): 0,
+        ("driftwarden_store_baseline_segments_left_out",): 0,
     }
     assert {key: found.get(key) for key in expected} == expected
 
