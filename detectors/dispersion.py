@@ -44,11 +44,8 @@ def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_live
     for i in range(known):
         relative = _relative_squares(sums, counts, half_lives[i])
         found[i], errors[i] = _ratios(relative, views, variances, stretches[i])
-    if known >= 2:
-        found[known:] = _longer(found[:known], half_lives)
-    elif known == 1:
-        found[known:] = found[0]
     if known:
+        found[known:] = _longer(found[:known], half_lives)
         errors[known:] = errors[known - 1]
     # With its standard error: too little costs more false alarms than too much costs delay.
     total: Array = np.maximum.accumulate(found * (1.0 + errors), axis=0)
@@ -56,18 +53,21 @@ def dispersion(rows: Array, panes: Labels, *, views: tuple[View, ...], half_live
 
 
 def _longer(found: Array, half_lives: Array) -> Array:
-    """Ratios of memories longer than those known, at least two: on ``1 + D h / (h + τ)`` through the last two.
+    """Ratios of memories longer than those known: on ``1 + D h / (h + τ)`` through the last two.
 
-    That is the law where what hangs together fades with the distance at a rate of ``log 2 / τ``.
+    That is the law where what hangs together fades with the distance at a rate of ``log 2 / τ``; one memory alone does
+    not tell τ, and is taken to be as long.
     """
     known = len(found)
-    h0, h1 = half_lives[known - 2 : known]
-    short, long = np.maximum(found[-2] - 1.0, 1e-9), np.maximum(found[-1] - 1.0, 0.0)
-    growth = np.clip(long / short, 1.0, 0.98 * h1 / h0)
-    tau = (h1 * h0) * (growth - 1.0) / (h1 - growth * h0)
-    limit = long * (h1 + tau) / h1
+    last = half_lives[known - 1]
+    excess = np.maximum(found[-1] - 1.0, 0.0)
+    tau: Array = np.full_like(excess, last)
+    if known > 1:
+        before = half_lives[known - 2]
+        growth = np.clip(excess / np.maximum(found[-2] - 1.0, 1e-9), 1.0, 0.98 * last / before)
+        tau = last * before * (growth - 1.0) / (last - growth * before)
     beyond = half_lives[known:, None]
-    ratios: Array = 1.0 + limit * beyond / (beyond + tau)
+    ratios: Array = 1.0 + excess * (last + tau) / last * beyond / (beyond + tau)
     return ratios
 
 

@@ -25,8 +25,8 @@ _CHECKED = 200.0
 # Far out, one nat of evidence is one nat of run length; near by, memories that are still short make it look like more.
 _FLATTEST, _STEEPEST = 0.8, 1.0
 # Runs of panes hold none that the reference did not see, and traces that hang together will bring some: their tail is
-# taken to be flat, and a margin is kept.
-_MARGIN, _LEAST_WITH_MARGIN = 0.8, -2.5
+# taken to be flat, and a margin is kept, the more the fewer independent units there were to learn from.
+_MARGIN, _LEAST_WITH_MARGIN, _FEW_UNITS = 0.8, -2.5, 80.0
 # References that happen to be far off alarm soonest, the more so the further out the threshold.
 _CAUTION = 0.95
 
@@ -81,7 +81,8 @@ def calibrate(
         for name in alike:
             offset = offset_of(paths[name][:, :half], slope)
             if hangs:
-                offset = max(offset + _MARGIN, _LEAST_WITH_MARGIN)
+                units = references[name].n / references[name].unit
+                offset = max(offset + _MARGIN, _LEAST_WITH_MARGIN + max(_FEW_UNITS / units - 1.0, 0.0))
             achieved = run_length(slope * (paths[name][:, half:] - offset), np.log(_CHECKED)) / _CHECKED
             found[name] = replace(references[name], offset=offset, slope=slope, achieved=achieved)
     return {name: found[name] for name in references}
