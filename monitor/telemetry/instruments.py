@@ -18,6 +18,7 @@ from monitor.events import (
     Event,
     FeedbackStored,
     GuardChecked,
+    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -137,7 +138,7 @@ class Instruments:
                 self.void.add(1, {"rule": rule})
             case RoleEnded(role=role):
                 self.restarts.add(1, {"role": role})
-            case Started() | Stopped():
+            case Started() | Stopped() | LaggedLearned():
                 pass
             case _:
                 assert_never(event)

@@ -22,6 +22,7 @@ from monitor.events import (
     Event,
     FeedbackStored,
     GuardChecked,
+    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -48,7 +49,9 @@ def level_of(event: Event) -> int:
             return logging.ERROR
         case Attempted(outcome=outcome):
             return logging.INFO if outcome == "delivered" else logging.WARNING
-        case Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | AlertChanged():
+        case (
+            Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | LaggedLearned() | AlertChanged()
+        ):
             return logging.INFO
         case _:
             assert_never(event)
