@@ -38,9 +38,17 @@ class Session(Protocol):
 
     def get_outputs(self) -> list[Node]: ...
 
+    def io_binding(self) -> Any: ...
 
-def open_session(model: Path, *, threads: int = 1, provider: Provider = "cpu") -> Session:
+    def run_with_iobinding(self, binding: Any) -> None: ...
+
+
+def open_session(
+    model: Path | bytes, *, threads: int = 1, provider: Provider = "cpu", weights: Path | None = None
+) -> Session:
     """A session on the provider asked for, never on another.
+
+    ``model`` is a file or a graph in memory, whose large weights are then in files of the folder ``weights``.
 
     Raises:
         Permanent: No single distribution of ONNX Runtime, no such provider here, or no such model.
@@ -63,8 +71,10 @@ def open_session(model: Path, *, threads: int = 1, provider: Provider = "cpu") -
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # One plan per shape ever seen would be kept, and our shapes vary.
     options.enable_mem_pattern = False
-    if not model.is_file():
+    if isinstance(model, Path) and not model.is_file():
         raise Permanent(f"no model at {model}")
+    if weights is not None:
+        options.add_session_config_entry("session.model_external_initializers_file_folder_path", str(weights))
     session = cast("Session", onnxruntime.InferenceSession(model, options, providers=_providers(provider)))
     # A CUDA session that fails falls back to the CPU without an exception: this is the only reliable check.
     if (got := session.get_providers()[0]) != wanted:
