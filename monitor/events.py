@@ -98,14 +98,6 @@ class BaselineActivated:
 
 
 @dataclass(frozen=True, slots=True)
-class LaggedLearned:
-    baseline: int
-    source: str
-    traces: int
-    segments: int
-
-
-@dataclass(frozen=True, slots=True)
 class SegmentsLeftOut:
     """More segments than are watched by themselves: this one, and ``segments`` in all, are part of all traffic only."""
 
@@ -164,6 +156,30 @@ class CertificateVoid:
     alert: str
 
 
+@dataclass(frozen=True, slots=True)
+class GenerationFailed:
+    """The model failed in a step; the requests it was working on were told so."""
+
+    requests: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Generated:
+    """One request to the worker was answered; ``error`` names what went wrong. Seconds that are not known are None."""
+
+    operation: str
+    requested: str
+    model: str
+    error: str | None
+    streamed: bool
+    seconds: float
+    first_token_s: float | None
+    token_s: float | None
+    input_tokens: int
+    output_tokens: int
+
+
 Event = (
     Started
     | Stopped
@@ -177,11 +193,12 @@ Event = (
     | Back
     | OffsetsLost
     | BaselineActivated
-    | LaggedLearned
     | SegmentsLeftOut
     | PanesJudged
     | AlertChanged
     | Attempted
     | GuardChecked
     | CertificateVoid
+    | Generated
+    | GenerationFailed
 )

@@ -83,7 +83,6 @@ class Drift:
     idle_after_s: Annotated[float, Field(ge=3, le=86400)] = 30.0
     stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
     replay_panes: Annotated[int, Field(ge=0, le=10_000)] = 400
-    lagged_days: Annotated[int, Field(ge=0, le=365)] = 0
     seed: int = 0
 
     def pace(self) -> Pace:
@@ -95,7 +94,7 @@ class Drift:
         )
 
     def budget(self) -> Budget:
-        return Budget(self.false_alarms, lagged=self.lagged_days > 0)
+        return Budget(self.false_alarms)
 
     def learning(self) -> Learning:
         replay = Replay(panes=self.replay_panes) if self.replay_panes else None
@@ -132,6 +131,46 @@ class GuardSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerSettings:
+    """The worker: the model it serves, how many rows at once, and what it traces.
+
+    ``model`` is a folder with the ONNX graph and its tokenizer; ``name`` is what requests call it, by default what its
+    ``build.json`` says, else the folder's name. ``fallback`` lets a worker that was to run on ``cuda`` start on the
+    CPU. ``length`` bounds prompt and answer together, in tokens. ``guard`` is ``off``, ``inside`` (the policies of
+    ``guard.policies``, in this process) or the address of a guard.
+
+    ``samples`` further answers are drawn for ``sample_rate`` of the traced requests while there is room, and go into
+    the trace alone. Traces wait in a queue of ``trace_queue``; while the broker is away the oldest go first, or all
+    go to the folder ``spool``.
+    """
+
+    model: Path | None = None
+    name: Annotated[str | None, Field(min_length=1, max_length=256)] = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8323
+    token: Annotated[str | None, Field(min_length=16, repr=False)] = None
+    provider: Literal["cpu", "cuda"] = "cpu"
+    fallback: bool = False
+    threads: Annotated[int, Field(ge=1, le=256)] = 1
+    slots: Annotated[int, Field(ge=1, le=1024)] = 8
+    queue: Annotated[int, Field(ge=0, le=100_000)] = 64
+    length: Annotated[int, Field(ge=2, le=1_000_000)] = 2048
+    template: Path | None = None
+    guard: str = "off"
+    trace: bool = True
+    trace_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
+    trace_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
+    top_logprobs: Annotated[int, Field(ge=0, le=20)] = 5
+    samples: Annotated[int, Field(ge=1, le=64)] = 5
+    sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    sample_temperature: Annotated[float, Field(gt=0, le=2)] = 1.0
+    spool: Path | None = None
+    spool_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 256 * 2**20
+    service: str = "driftwarden-worker"
+    environment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Logs:
     """``auto`` writes for people on a terminal and JSON lines elsewhere."""
 
@@ -154,6 +193,7 @@ class Settings(BaseSettings):
     webhook: WebhookConfig = WebhookConfig()
     web: Web = Web()
     guard: GuardSettings = GuardSettings()
+    worker: WorkerSettings = WorkerSettings()
     log: Logs = Logs()
 
     @model_validator(mode="before")

@@ -18,6 +18,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "notify": ("monitor.cli.roles:notify", "Deliver alerts to webhooks."),
     "serve": ("monitor.cli.roles:serve", "Answer the API, /metrics and health checks."),
     "guard": ("monitor.cli.guard:guard", "Check exchanges against a policy: as a service, or one by one."),
+    "worker": ("monitor.cli.worker:worker", "Serve a language model over OpenAI's API, and publish its traces."),
     "migrate": ("monitor.cli.operate:migrate", "Bring the database schema up to date."),
     "doctor": ("monitor.cli.doctor:doctor", "Check settings, database, broker, model and packages."),
     "import": ("monitor.cli.import_:import_command", "Publish past prompts and answers from a file."),

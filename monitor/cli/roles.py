@@ -15,12 +15,12 @@ from monitor.errors import Transient
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["consume", "judge", "notify", "serve", "guard"]),
+    type=click.Choice(["consume", "judge", "notify", "serve", "guard", "worker"]),
     help="Leave out a role.",
 )
 def run(without: tuple[str, ...]) -> None:
     """Run everything: migrates the database, makes the topics, and keeps its roles alive: consume, judge,
-    notify and serve, and guard where there are policies."""
+    notify and serve, guard where there are policies, and worker where there is a model."""
     from monitor import wiring
     from monitor.supervisor import Supervisor
     from monitor.telemetry import Telemetry
@@ -35,6 +35,8 @@ def run(without: tuple[str, ...]) -> None:
         roles.remove("consume")
     if not found.guard.policies and "guard" in roles:
         roles.remove("guard")
+    if found.worker.model is None and "worker" in roles:
+        roles.remove("worker")
     Supervisor(roles, os.environ, telemetry.emit).run(stop, stop.wait)
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from monitor.guard.policy import Reads
-from monitor.model.texts import parts_text, prompt_of, response_of
-from monitor.model.trace import Trace
+from monitor.model.trace import Trace, parts_text, prompt_of, response_of
 
 OURS = frozenset({"system", "developer"})
 

@@ -17,8 +17,9 @@ from monitor.events import (
     CertificateVoid,
     Event,
     FeedbackStored,
+    Generated,
+    GenerationFailed,
     GuardChecked,
-    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -28,6 +29,7 @@ from monitor.events import (
     Started,
     Stopped,
 )
+from monitor.telemetry import gen_ai
 
 GUARD_BOUNDS_S = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.0075, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.25, 0.5, 1.0)
 STAGE_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
@@ -80,6 +82,7 @@ class Instruments:
         self.left_out = meter.create_counter(
             "driftwarden_segments_left_out", description="Segments over drift.segment_limit when they were first met."
         )
+        self.generation = gen_ai.Instruments(meter)
         self.restarts = meter.create_counter("driftwarden_role_restarts", description="Processes that died, by role.")
         for counter in (self.traces, self.repeats, self.batches, self.fenced, self.lost, self.panes, self.judged):
             counter.add(0)
@@ -136,9 +139,11 @@ class Instruments:
                     self.guard_missed.add(1, {"policy": policy, "rule": rule})
             case CertificateVoid(rule=rule):
                 self.void.add(1, {"rule": rule})
+            case Generated():
+                self.generation.count(event)
             case RoleEnded(role=role):
                 self.restarts.add(1, {"role": role})
-            case Started() | Stopped() | LaggedLearned():
+            case Started() | Stopped() | GenerationFailed():
                 pass
             case _:
                 assert_never(event)

@@ -21,8 +21,9 @@ from monitor.events import (
     CertificateVoid,
     Event,
     FeedbackStored,
+    Generated,
+    GenerationFailed,
     GuardChecked,
-    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -39,19 +40,17 @@ def level_of(event: Event) -> int:
     match event:
         case BatchStored(rejects=rejects) | FeedbackStored(rejects=rejects):
             return logging.INFO if rejects else logging.DEBUG
-        case BatchScored() | GuardChecked():
+        case BatchScored() | GuardChecked() | Generated():
             return logging.DEBUG
         case PanesJudged(drifted=drifted):
             return logging.INFO if drifted else logging.DEBUG
         case Away() | OwnershipLost() | RoleEnded() | CertificateVoid() | SegmentsLeftOut():
             return logging.WARNING
-        case OffsetsLost():
+        case OffsetsLost() | GenerationFailed():
             return logging.ERROR
         case Attempted(outcome=outcome):
             return logging.INFO if outcome == "delivered" else logging.WARNING
-        case (
-            Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | LaggedLearned() | AlertChanged()
-        ):
+        case Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | AlertChanged():
             return logging.INFO
         case _:
             assert_never(event)

@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.events import Event
 from monitor.model.metric import Metric
+from monitor.telemetry import gen_ai
 from monitor.telemetry.families import registry_of
 from monitor.telemetry.instruments import Instruments
 from monitor.telemetry.logs import JsonLines, PlainLines, level_of, snake_case
@@ -91,6 +92,11 @@ class Telemetry:
             attributes={"messaging.batch.message_count": len(headers)},
         ):
             yield
+
+    def generation(self, operation: str, model: str, traceparent: str) -> gen_ai.Span:
+        """A span of one request to a model, ``chat {model}``; where spans go nowhere it only has its ids."""
+        tracer = None if self._tracers is None else self._tracers.get_tracer("driftwarden")
+        return gen_ai.opened(tracer, operation, model, traceparent)
 
     def close(self) -> None:
         """Send the spans that wait."""

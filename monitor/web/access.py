@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from monitor.web.problems import problem
 
 OPEN = frozenset({"/livez", "/readyz"})
+
+
+def refused(detail: str) -> Response:
+    return problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +25,7 @@ class Access:
 
     app: ASGIApp
     token: str | None
+    refusal: Callable[[str], Response] = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_marked(message: Message) -> None:
@@ -29,8 +36,7 @@ class Access:
             await send(message)
 
         if scope["type"] == "http" and scope["path"] not in OPEN and not self.admits(Headers(scope=scope)):
-            refusal = problem(401, "a bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-            await refusal(scope, receive, send_marked)
+            await self.refusal("a bearer token is needed")(scope, receive, send_marked)
             return
         await self.app(scope, receive, send_marked)
 

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -22,7 +23,6 @@ from monitor.events import Away, Started, Stopped
 from monitor.ingestion import IngestWatch
 from monitor.judging import Judge, new_id, run_judge
 from monitor.kafka.config import KafkaConfig
-from monitor.lagging import Lagging
 from monitor.outbox import notify
 from monitor.pipeline import consume, listen
 from monitor.ports import WatchStore
@@ -118,10 +118,6 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     store = PostgresWatchStore(database, endpoints=names)
     judge = Judge(store, pace=pace, budget=found.drift.budget(), clock=clock, emit=telemetry.emit)
     learning = learner(found, database, telemetry.emit)
-    drift = found.drift
-    lagging = Lagging(
-        store, days=drift.lagged_days, learning=drift.learning(), pace=pace, clock=clock, emit=telemetry.emit
-    )
     reading = IngestWatch(
         PostgresIngestStore(database, endpoints=names),
         stalled_after=pace.stalled_after,
@@ -136,7 +132,6 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         keep()
         reading.tick()
         learning.learn()
-        lagging.tick()
 
     run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
     telemetry.emit(Stopped("judge"))
@@ -241,30 +236,43 @@ def run_guard(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     telemetry.emit(Stopped("guard"))
 
 
+def run_worker(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    """Answers requests with a model that runs here, and publishes their traces."""
+    from monitor.wiring import working
+
+    working.run_worker(found, stopped.event, telemetry)
+
+
 ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "consume": run_consume,
     "judge": run_judging,
     "notify": run_notify,
     "serve": run_serve,
     "guard": run_guard,
+    "worker": run_worker,
 }
 
 
 def ready_for(role: str) -> None:
     """Raises where a role could not start: the database or the broker is unset, away, or not ours."""
     found = settings()
-    if role == "guard":
+    if role in ("guard", "worker"):
         return
     engine(found).dispose()
     if role == "consume":
         kafka(found)
 
 
-def run_role(role: str, stopped: Stop, *, policies: Sequence[Path] = ()) -> None:
-    """Runs one role until it is told to stop; ``policies`` are a guard's, in place of those of the settings."""
+def run_role(role: str, stopped: Stop, *, policies: Sequence[Path] = (), **given: Any) -> None:
+    """Runs one role until it is told to stop.
+
+    ``policies`` are a guard's, in place of those of the settings; ``given`` are settings of the role's own section.
+    """
     found = settings()
     if policies:
         found = found.model_copy(update={"guard": replace(found.guard, policies=tuple(policies))})
+    if given:
+        found = found.model_copy(update={role: replace(getattr(found, role), **given)})
     telemetry = Telemetry(role, json_logs=json_logs(found), spans=otlp_exporter(os.environ))
     telemetry.include_libraries()
     try:

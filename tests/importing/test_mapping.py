@@ -10,8 +10,7 @@ import pytest
 from monitor.errors import Permanent
 from monitor.importing import Imported, Mapping, Options, Row, RowError, records
 from monitor.importing.converting import Calendar
-from monitor.model.texts import prompt_of, response_of
-from monitor.model.trace import Trace
+from monitor.model.trace import Trace, prompt_of, response_of
 
 BASE = ["prompt=q", "response=a", "model='bot'"]
 

@@ -4,8 +4,7 @@ import msgspec
 import pytest
 
 from monitor.model.build import build_of
-from monitor.model.texts import prompt_of, response_of
-from monitor.model.trace import Trace
+from monitor.model.trace import Trace, prompt_of, response_of
 
 LEAST = {
     "id": "t1",

@@ -55,7 +55,8 @@ def test_the_program_reads_the_settings_of_every_container(
     url = {settings.database.url for settings in read.values()}
     assert kafka == {"kafka:9092"}
     assert url == {"postgresql://driftwarden:replace-me@postgres:5432/driftwarden"}
-    assert read["serve"].web.token == read["guard"].guard.token == "replace-me-with-24-bytes"
+    assert read["serve"].web.token == read["guard"].guard.token == read["worker"].worker.token
+    assert read["serve"].web.token == "replace-me-with-24-bytes"
     assert [f"{policy}:ro" for policy in read["guard"].guard.policies] == [
         mount.partition(":")[2] for mount in compose["services"]["guard"]["volumes"]
     ]
@@ -89,7 +90,7 @@ def test_roles_start_after_the_schema_and_the_topics(compose: Mapping[str, Any])
 
 def test_nothing_is_published_beyond_this_machine(compose: Mapping[str, Any]) -> None:
     ports = [port for found in compose["services"].values() for port in found.get("ports", [])]
-    assert ports == ["127.0.0.1:9094:9094", "127.0.0.1:8321:8321", "127.0.0.1:8322:8322"]
+    assert ports == ["127.0.0.1:9094:9094", "127.0.0.1:8321:8321", "127.0.0.1:8322:8322", "127.0.0.1:8323:8323"]
 
 
 def test_containers_of_ours_can_neither_write_nor_gain_rights(compose: Mapping[str, Any]) -> None:

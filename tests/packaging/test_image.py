@@ -62,7 +62,7 @@ def test_an_image_holds_what_runs_and_not_what_builds(
     assert len(origins) == len(copies) == 2
     assert origins["/models"] == "model"
     syncs = [rest for rest in those(stages[origins["/opt/driftwarden"]], "RUN") if "uv sync" in rest]
-    assert [re.findall(r"--extra (\S+)", rest) for rest in syncs] == [[extra], [extra]]
+    assert [re.findall(r"--extra (\S+)", rest) for rest in syncs] == [[extra, "worker"]] * 2
     assert all("--frozen --no-dev" in rest for rest in syncs)
 
 

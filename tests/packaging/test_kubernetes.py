@@ -22,6 +22,7 @@ GIVEN = {
         "drift": {"false_alarms": 0.5, "reference_traces": 1_000_000, "segments": [[], ["build"]]},
         "web": {"port": 8400, "ingest": False},
         "guard": {"policies": ["/policies/support.yaml"]},
+        "worker": {"model": "/models/support"},
     },
     "secret": {
         "values": {
@@ -29,7 +30,7 @@ GIVEN = {
             "DRIFTWARDEN_WEB__TOKEN": "0123456789abcdef",
         }
     },
-    "roles": {"consume": {"autoscaling": {"enabled": True}}, "guard": {"enabled": True}},
+    "roles": {"consume": {"autoscaling": {"enabled": True}}, "guard": {"enabled": True}, "worker": {"enabled": True}},
     "serviceMonitor": {"enabled": True},
 }
 
@@ -99,6 +100,7 @@ def test_the_schema_knows_the_sections_of_the_settings(schema: dict[str, Any]) -
         ("settings.Drift", {}),
         ("settings.guard.policies", "one.yaml"),
         ("settings.guard.token", "a secret among the settings"),
+        ("settings.worker.token", "a secret among the settings"),
         ("secret.values.DATABASE_URL", "postgresql://host/name"),
         ("service.port", 0),
     ],
@@ -176,6 +178,7 @@ def test_the_program_reads_the_rendered_settings(
     assert (read.drift.false_alarms, read.drift.reference_traces) == (0.5, 1_000_000)
     assert (read.web.port, read.web.ingest, read.web.token) == (8400, False, "0123456789abcdef")
     assert (read.guard.port, read.guard.policies) == (8322, (Path("/policies/support.yaml"),))
+    assert (read.worker.port, read.worker.model) == (8323, Path("/models/support"))
     assert rendered["ConfigMap/site-driftwarden-migrate"]["data"] == plain
     assert rendered["Secret/site-driftwarden-migrate"]["stringData"] == secret
 
@@ -187,7 +190,7 @@ def test_only_the_roles_that_answer_have_probes(rendered: Mapping[str, Any]) -> 
         for container in rendered[f"Deployment/site-driftwarden-{name}"]["spec"]["template"]["spec"]["containers"]
     }
     answering = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
-    assert probed.pop("serve") == probed.pop("guard") == answering
+    assert probed.pop("serve") == probed.pop("guard") == probed.pop("worker") == answering
     assert probed == {"consume": {}, "judge": {}, "notify": {}}
 
 

@@ -14,7 +14,7 @@ from monitor.codec import decode_batch
 from monitor.dev.postgres import create_database, drop_database
 from monitor.model.build import build_of
 from monitor.model.record import Record, Reject
-from monitor.model.texts import prompt_of, response_of
+from monitor.model.trace import prompt_of, response_of
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
 from tests.stores import FIRST, LIMITS, START, InPostgres, line, records, unit
@@ -32,7 +32,7 @@ COLUMNS = {
     "v_deliveries": "message alert fingerprint endpoint status attempts next_attempt_at last_attempt_at last_status"
     " last_error created_at",
     "v_drift": "pane segment signal n effect_kind effect reference_value current_value log_e log_threshold evidence"
-    " drifted onset shares baseline reference",
+    " drifted onset shares baseline",
     "v_feedback": "tenant id at kind value comment source bad received_at",
     "v_guard_decisions": "time tenant id build verdict action policy policy_hash rule score latency_s degraded stages"
     " findings",

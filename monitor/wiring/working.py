@@ -1,0 +1,317 @@
+"""The worker, made from its settings."""
+
+from __future__ import annotations
+
+import gc
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import metadata
+from time import perf_counter
+from typing import Any, TypeAlias
+
+import msgspec
+
+from monitor.errors import Permanent
+from monitor.events import Away, Started, Stopped
+from monitor.guard.policy import Stream
+from monitor.guard.streaming import StreamGuard
+from monitor.inference.decoder.decoder import Decoder
+from monitor.inference.decoder.folder import ModelFolder, read_folder
+from monitor.inference.decoder.vocabulary import token_bytes
+from monitor.model.build import build_name
+from monitor.model.check import CheckRequest
+from monitor.model.exchange import Exchange
+from monitor.model.metric import Metric
+from monitor.model.trace import Engine, Model, PromptTemplate, Quantization, Service, Tokenization
+from monitor.ports import Check, Emit, Sink, StreamCheck
+from monitor.settings import Settings, WorkerSettings
+from monitor.telemetry import Telemetry
+from monitor.web.server import serve
+from monitor.web.worker import Desk, Limits, Post, Tracing, worker_api
+from monitor.wiring.guarding import guard, guard_client
+from monitor.wiring.parts import clock
+from monitor.worker import Channel, Origin, Outgoing, Publisher, Scheduler, Spool, Words, encoded
+
+# A thread that computes in Python gives way to the one that owns the model after this, not after Python's 5 ms.
+SWITCH_S = 0.0005
+# A broker that does not answer within these has its traces waiting elsewhere.
+CONNECT_S = 2.0
+DELIVERY_S = 5.0
+ENGINE = "onnxruntime"
+
+
+Traces: TypeAlias = Publisher[Exchange | Outgoing]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Loaded:
+    """A model ready to run, and the build that traces name."""
+
+    folder: ModelFolder
+    decoder: Decoder
+    build: Model
+    words: Words
+
+    @property
+    def name(self) -> str:
+        return self.build.name
+
+
+def loaded(wanted: WorkerSettings, emit: Emit) -> Loaded:
+    """The model of the settings. Raises Permanent with what is wrong with it."""
+    if wanted.model is None:
+        raise Permanent("DRIFTWARDEN_WORKER__MODEL is not set: a folder with model.onnx and tokenizer.json")
+    folder = read_folder(wanted.model, template=wanted.template)
+    decoder = decoder_of(folder, wanted, emit)
+    graph = decoder.graph
+    bits = {"int8": 8, "int4": 4}.get(graph.precision)
+    build = msgspec.structs.replace(
+        folder.build,
+        name=wanted.name or folder.build.name,
+        provider="driftwarden",
+        precision=folder.build.precision or graph.precision,
+        quantization=folder.build.quantization or (Quantization(bits=bits, group_size=graph.group) if bits else None),
+        engine=Engine(ENGINE, version_of(ENGINE), decoder.provider),
+    )
+    return Loaded(folder, decoder, build, Words(token_bytes(folder.tokenizer, decoder.vocabulary), folder.ends))
+
+
+def decoder_of(folder: ModelFolder, wanted: WorkerSettings, emit: Emit) -> Decoder:
+    """The decoder on the provider asked for; on the CPU where that is not to be had and the settings allow it."""
+    length = min(wanted.length, folder.length)
+
+    def load(provider: Any) -> Decoder:
+        return Decoder.load(folder.graph, slots=wanted.slots, length=length, threads=wanted.threads, provider=provider)
+
+    try:
+        return load(wanted.provider)
+    except Permanent as error:
+        if wanted.provider == "cpu" or not wanted.fallback:
+            raise
+        emit(Away("cuda", f"{error}; running on the CPU instead, as worker.fallback says", 0.0))
+        return load("cpu")
+
+
+def version_of(engine: str) -> str | None:
+    for distribution in (engine, f"{engine}-gpu"):
+        try:
+            return metadata.version(distribution)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def origin(found: Loaded, wanted: WorkerSettings) -> Origin:
+    folder, template = found.folder, found.folder.template
+    named = PromptTemplate(name="chat", hash=template.hash) if template is not None else None
+    service = Service(wanted.service, metadata.version("driftwarden"), socket.gethostname(), wanted.environment)
+    return Origin(
+        model=found.build,
+        service=service,
+        template=named,
+        tokenization=Tokenization(folder.tokenizer_hash, found.decoder.vocabulary),
+        spelt=found.words.spelt,
+        top=wanted.top_logprobs,
+        rate=wanted.trace_rate,
+        gpu="cuda:0" if found.decoder.provider == "CUDAExecutionProvider" else None,
+    )
+
+
+def kafka_sinks(found: Settings) -> Mapping[Channel, Sink] | None:
+    """Where traces and feedback go; None where there is no broker or traces are switched off."""
+    if found.kafka is None or not found.worker.trace:
+        return None
+    from monitor.kafka.sink import KafkaSink
+
+    config = replace(
+        found.kafka,
+        connect_timeout_s=min(found.kafka.connect_timeout_s, CONNECT_S),
+        delivery_timeout_s=min(found.kafka.delivery_timeout_s, DELIVERY_S),
+    )
+    return {"traces": KafkaSink(config, config.topic), "feedback": KafkaSink(config, config.feedback_topic)}
+
+
+def publisher(wanted: WorkerSettings, sinks: Mapping[Channel, Sink], traced: Origin, emit: Emit) -> Traces:
+    """What sends traces and feedback."""
+
+    def encode(item: Exchange | Outgoing) -> Outgoing:
+        return item if isinstance(item, Outgoing) else encoded(item, traced)
+
+    spool = Spool(wanted.spool, wanted.spool_bytes) if wanted.spool is not None else None
+    return Publisher(sinks, encode, most=wanted.trace_queue, spool=spool, timer=perf_counter, emit=emit)
+
+
+def guards(
+    found: Settings, emit: Emit, stack: ExitStack
+) -> tuple[Check | None, Callable[[CheckRequest], StreamCheck] | None]:
+    """What checks exchanges, and answers that are streamed."""
+    where = found.worker.guard
+    if where == "off":
+        return None, None
+    if where == "inside":
+        engine = guard(found, found.guard.policies, emit)
+        stack.callback(engine.close)
+
+        def watched(request: CheckRequest) -> StreamCheck:
+            return StreamGuard(engine.check, request, engine.plan_of(request.policy).policy.stream)
+
+        return engine.check, watched
+    if not where.startswith(("http://", "https://")):
+        raise Permanent(f"DRIFTWARDEN_WORKER__GUARD: expected off, inside or an http address, got {where!r}")
+    client = guard_client(where, found)
+    stack.callback(client.close)
+    return client.check, lambda request: StreamGuard(client.check, request, Stream())
+
+
+@contextmanager
+def desk(
+    found: Settings, model: Loaded, scheduler: Scheduler, traces: Traces | None, telemetry: Telemetry
+) -> Iterator[Desk]:
+    """What the handlers stand on, while the block lasts."""
+    wanted, folder = found.worker, model.folder
+    tracing = Tracing(
+        record=traces.put if traces is not None else lambda _exchange: None,
+        rate=wanted.trace_rate,
+        sampled=wanted.sample_rate if traces is not None else 0.0,
+        samples=wanted.samples,
+        temperature=wanted.sample_temperature,
+    )
+
+    def feedback(publisher: Traces, key: str, body: bytes) -> None:
+        publisher.put(Outgoing("feedback", key.encode(), body, {"content-type": b"application/json"}))
+
+    def render(messages: Any, documents: Any) -> str:
+        if folder.template is None:
+            raise ValueError(f"messages: {folder.graph.parent.name} has no chat template; ask /v1/completions")
+        return folder.template.render(messages, documents)
+
+    template = PromptTemplate(name="chat", hash=folder.template.hash) if folder.template is not None else None
+    with ExitStack() as stack:
+        check, stream_check = guards(found, telemetry.emit, stack)
+        pool = stack.enter_context(ThreadPoolExecutor(2 * wanted.slots, thread_name_prefix="guard-asks"))
+        yield Desk(
+            model=model.name,
+            build=build_name(model.build, template),
+            created=int(folder.graph.stat().st_mtime),
+            limits=Limits(wanted.slots, model.decoder.length),
+            spelt=model.words.spelt,
+            render=render,
+            encode=lambda text, special: folder.encode(text, special=special),
+            scheduler=scheduler,
+            tracing=tracing,
+            feedback=partial(feedback, traces) if traces is not None else None,
+            span=telemetry.generation,
+            clock=clock,
+            timer=perf_counter,
+            emit=telemetry.emit,
+            pool=pool,
+            check=check,
+            stream_check=stream_check,
+        )
+
+
+def figures(scheduler: Scheduler, traces: Publisher[Any] | None) -> list[Metric]:
+    """What the scheduler and the traces' thread count, as it stands."""
+    counts = scheduler.counts
+    work = {
+        "steps": "Steps of the model.", "rows": "Rows in all steps together.", "prompts": "Prompts read.",
+        "prompt_tokens": "Tokens of prompts read.", "output_tokens": "Tokens made.",
+        "refused": "Requests refused for a full queue.", "cancelled": "Requests whose client hung up.",
+        "failed": "Requests that the model failed in.",
+    }  # fmt: skip
+    told = [
+        Metric(f"driftwarden_worker_{name}", "counter", about, (), [((), float(getattr(counts, name)))])
+        for name, about in work.items()
+    ]
+    standing = {
+        "slots": ("Rows that fit at once.", scheduler.decoder.slots),
+        "slots_used": ("Rows under way.", len(scheduler.rows)),
+        "waiting": ("Requests in the queue.", len(scheduler.waiting)),
+        "traces_waiting": ("Traces not sent yet.", 0 if traces is None else len(traces.waiting)),
+    }
+    told += [
+        Metric(f"driftwarden_worker_{name}", "gauge", about, (), [((), float(value))])
+        for name, (about, value) in standing.items()
+    ]
+    fates = [] if traces is None else [((fate,), float(count)) for fate, count in sorted(traces.fates.items())]
+    about = "Traces and feedback by what became of them: taken, published, dropped, spooled, refused."
+    return [*told, Metric("driftwarden_worker_traces", "counter", about, ("fate",), fates)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Working:
+    """A worker whose threads run: its application, and what they are."""
+
+    app: Any
+    model: Loaded
+    build: str
+    scheduler: Scheduler
+    traces: Traces | None
+
+
+@contextmanager
+def working(
+    found: Settings, telemetry: Telemetry, *, sinks: Mapping[Channel, Sink] | None = None, over: threading.Event
+) -> Iterator[Working]:
+    """A worker while the block lasts; from when ``over`` is set it says that it is not ready."""
+    model = loaded(found.worker, telemetry.emit)
+    post = Post()
+    scheduler = Scheduler(
+        model.decoder, model.words, waiting=found.worker.queue, deliver=post, timer=perf_counter, clock=clock,
+        emit=telemetry.emit,
+    )  # fmt: skip
+    traces = None
+    if sinks is not None:
+        traces = publisher(found.worker, sinks, origin(model, found.worker), telemetry.emit)
+    thread = threading.Thread(target=scheduler.run, name="scheduler")
+
+    with desk(found, model, scheduler, traces, telemetry) as served, ExitStack() as stack:
+
+        def ready() -> tuple[bool, Mapping[str, Any]]:
+            told = {
+                "model": model.name, "revision": model.build.revision, "precision": model.build.precision,
+                "provider": model.decoder.provider, "layout": model.decoder.graph.layout, "build": served.build,
+            }  # fmt: skip
+            return thread.is_alive() and not over.is_set(), told
+
+        app = worker_api(
+            served,
+            post,
+            ready=ready,
+            metrics=lambda: telemetry.exposition(figures(scheduler, traces)),
+            token=found.worker.token,
+        )
+        if traces is not None:
+            sending = threading.Thread(target=traces.run, name="traces")
+            sending.start()
+            stack.callback(sending.join)
+            stack.callback(traces.stop)
+        thread.start()
+        stack.callback(thread.join)
+        stack.callback(scheduler.stop)
+        yield Working(app, model, served.build, scheduler, traces)
+
+
+def run_worker(found: Settings, stopped: threading.Event, telemetry: Telemetry) -> None:
+    """Serves a model: the scheduler and the traces have a thread each, the requests one event loop."""
+    sinks = kafka_sinks(found)
+    if sinks is None:
+        telemetry.emit(Away("traces", "no broker is set or worker.trace is off: answers leave no trace", 0.0))
+    with working(found, telemetry, sinks=sinks, over=stopped) as worker:
+        sys.setswitchinterval(SWITCH_S)
+        gc.freeze()  # the model stays: a collection must not walk it while a step waits
+        on = f"{worker.build} on {worker.model.decoder.provider}"
+        serve(
+            worker.app,
+            host=found.worker.host,
+            port=found.worker.port,
+            stopped=stopped,
+            listening=lambda address: telemetry.emit(Started("worker", f"{address}, {on}")),
+        )
+    telemetry.emit(Stopped("worker"))

@@ -1,0 +1,149 @@
+"""One exchange with the worker as a trace record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import msgspec
+import numpy as np
+
+from monitor.model.check import block_of
+from monitor.model.exchange import Exchange
+from monitor.model.generation import Choice, Job
+from monitor.model.trace import (
+    SCHEMA_VERSION,
+    Gpu,
+    Logprobs,
+    Model,
+    OutputMessage,
+    Part,
+    PromptTemplate,
+    Sample,
+    Sampling,
+    Service,
+    Timing,
+    Tokenization,
+    TopK,
+    Trace,
+    Usage,
+)
+from monitor.worker.outgoing import Outgoing
+
+# A float32 log-probability is known to about this many places; more only fill the record.
+PLACES = 6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Origin:
+    """What all traces of a worker share: the build, who serves it, and what its tokens look like.
+
+    Attributes:
+        model: the build block; deployments are compared by its hash.
+        spelt: the bytes of each token.
+        top: alternatives per token that a trace keeps.
+        rate: share of exchanges that are traced.
+    """
+
+    model: Model
+    service: Service
+    template: PromptTemplate | None
+    tokenization: Tokenization
+    spelt: Sequence[bytes]
+    top: int = 5
+    rate: float = 1.0
+    gpu: str | None = None
+
+
+def encoded(exchange: Exchange, origin: Origin) -> Outgoing:
+    """The record of an exchange, keyed by its id."""
+    headers = {
+        "traceparent": exchange.context.header,
+        "content-type": b"application/json",
+        "schema-version": SCHEMA_VERSION.encode(),
+    }
+    return Outgoing("traces", exchange.id.encode(), msgspec.json.encode(trace_of(exchange, origin)), headers)
+
+
+def trace_of(exchange: Exchange, origin: Origin) -> Trace:
+    """The trace: the first choice is the answer, further ones and what was drawn for the trace are its samples."""
+    job = exchange.job
+    first = job.choices[0] if job is not None and job.choices else None
+    return Trace(
+        id=exchange.id,
+        schema_version=SCHEMA_VERSION,
+        time=exchange.at,
+        end_time=exchange.ended_at,
+        model=msgspec.structs.replace(origin.model, requested=exchange.requested),
+        input_messages=list(exchange.messages),
+        prompt_text=exchange.prompt_text,
+        output_messages=[message(first)] if first is not None else [],
+        trace_id=exchange.context.trace_id,
+        span_id=exchange.context.span_id,
+        parent_span_id=exchange.context.parent_span_id,
+        response_id=exchange.id,
+        operation=exchange.operation,
+        status="ok" if exchange.error is None else "error",
+        error_type=exchange.error,
+        service=origin.service,
+        segment=exchange.segment,
+        prompt_template=exchange.template or origin.template,
+        request=exchange.options,
+        usage=Usage(len(job.ask.prompt), len(first.ids)) if job is not None and first is not None else Usage(),
+        tokenization=origin.tokenization,
+        logprobs=columns(first, origin) if first is not None and first.ids else None,
+        samples=[sample(choice) for choice in job.choices[1:] if choice.finish] if job is not None else [],
+        context=list(exchange.documents),
+        retrieval=exchange.retrieval,
+        timing=timing(job) if job is not None else Timing(),
+        gpu=Gpu(origin.gpu, job.batch) if job is not None and origin.gpu is not None else None,
+        guard=block_of(list(exchange.decisions)),
+        sampling=Sampling(origin.rate, "rate") if origin.rate < 1 else None,
+    )
+
+
+def message(choice: Choice) -> OutputMessage:
+    return OutputMessage("assistant", [Part(content=choice.text)], choice.finish or "error")
+
+
+def columns(choice: Choice, origin: Origin) -> Logprobs:
+    """The columns over the answer's tokens; ``source`` is raw: before any temperature."""
+    k = min(origin.top, len(choice.top[0][0]))
+    ids = np.array([ids[:k] for ids, _ in choice.top])
+    logprobs = np.array([values[:k] for _, values in choice.top], np.float64)
+    return Logprobs(
+        unit="nats",
+        source="raw",
+        token_ids=choice.ids,
+        tokens=[origin.spelt[token].decode("utf-8", "replace") for token in choice.ids],
+        byte_offsets=choice.starts,
+        logprob=rounded(choice.logprob),
+        entropy=rounded(choice.entropy),
+        top_k=TopK(k, ids.tolist(), logprobs.round(PLACES).tolist()) if k else None,
+    )
+
+
+def rounded(values: Sequence[float]) -> list[float]:
+    found: list[float] = np.array(values, np.float64).round(PLACES).tolist()
+    return found
+
+
+def sample(choice: Choice) -> Sample:
+    return Sample(choice.text, choice.finish, round(sum(choice.logprob), PLACES), len(choice.ids))
+
+
+def timing(job: Job) -> Timing:
+    """Seconds of each stage; those that were not reached are left out."""
+    clock = job.clock
+    if not clock.began:
+        return Timing(total_s=max(clock.ended - clock.came, 0.0) if clock.ended else None)
+    tokens = len(job.choices[0].ids) if job.choices else 0
+    decode = max(clock.ended - clock.first, 0.0) if clock.ended and clock.first else None
+    return Timing(
+        queue_s=clock.began - clock.came,
+        prefill_s=max(clock.first - clock.began, 0.0) if clock.first else None,
+        ttft_s=clock.first - clock.came if clock.first else None,
+        decode_s=decode,
+        per_output_token_s=decode / (tokens - 1) if decode is not None and tokens > 1 else None,
+        total_s=clock.ended - clock.came if clock.ended else None,
+    )
