@@ -45,7 +45,8 @@ class Reference:
         smallest_effect: shifts below this many standard deviations along their direction are no drift.
         offset: taken from the evidence, and
         slope: its factor then, so that ``log A`` is reached about once in A panes without change.
-        achieved: mean panes to a false alarm over those aimed at, in a replay without change; NaN where none was made.
+        achieved: mean panes to a false alarm over those aimed at, in a replay without change; NaN where none was made
+            or nothing varied.
     """
 
     n: int

@@ -83,7 +83,7 @@ def calibrate(
             if hangs:
                 units = references[name].n / references[name].unit
                 offset = max(offset + _MARGIN, _LEAST_WITH_MARGIN + max(_FEW_UNITS / units - 1.0, 0.0))
-            achieved = run_length(slope * (paths[name][:, half:] - offset), np.log(_CHECKED)) / _CHECKED
+            achieved = achieved_of(slope * (paths[name][:, half:] - offset))
             found[name] = replace(references[name], offset=offset, slope=slope, achieved=achieved)
     return {name: found[name] for name in references}
 
@@ -109,6 +109,16 @@ def _unset(reference: Reference, *, independent: bool) -> Reference:
     """The reference before calibration; rows that are drawn one by one are judged as independent ones."""
     plain = replace(reference, offset=0.0, slope=1.0)
     return replace(plain, dispersion=np.ones_like(plain.dispersion), unit=1.0) if independent else plain
+
+
+def achieved_of(path: Array) -> float:
+    """The run length of a replay ``(panes, streams)`` over the one aimed at; NaN where no stream differs from another.
+
+    A signal that never varied in the reference has nothing to alarm on by chance.
+    """
+    if np.ptp(path, axis=1).max() < 1e-9:
+        return float("nan")
+    return run_length(path, np.log(_CHECKED)) / _CHECKED
 
 
 def slope_of(path: Array) -> float:

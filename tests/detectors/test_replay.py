@@ -34,6 +34,18 @@ def test_a_replay_sets_the_evidence_so_that_a_threshold_is_its_own_run_length() 
         assert 0.4 < reference.achieved < 2.5
 
 
+def test_a_signal_that_never_varied_has_no_run_length() -> None:
+    random = np.random.default_rng(0)
+    columns = {"still": np.full(600, 3.0), "x": random.normal(size=600)}
+    stack, references = fit(columns, {"still": "scalar", "x": "scalar"}, seed=0)
+    features = stack.apply(columns)
+    own = {name: features[:, stack.slice(name)] for name in columns}
+    found = calibrate(references, stack, own, pane=16, random=random, replay=Replay(streams=16, panes=100))
+
+    assert np.isnan(found["still"].achieved)
+    assert found["x"].achieved > 0.3
+
+
 def test_the_line_enters_the_evidence() -> None:
     stack, references = fit({"x": np.random.default_rng(0).normal(size=300)}, {"x": "scalar"}, seed=0)
     monitors = bank(stack.maps["x"], [references["x"]])
