@@ -140,6 +140,7 @@ def evidence(drifting: Sequence[Verdict]) -> dict[str, Any]:
             "onset": (verdict.onset or verdict.pane).isoformat(),
             "pane": verdict.pane.isoformat(),
             "shares": dict(verdict.shares),
+            **({"against": verdict.reference} if verdict.reference != "golden" else {}),
         }
         for verdict in drifting
     }
@@ -163,7 +164,9 @@ def summary(drifting: Sequence[Verdict], diagnosis: Diagnosis | None = None) -> 
     where = "all traffic" if segment.is_all else str(segment)
     told = ", ".join(phrase(verdict) for verdict in ranked[:4])
     rest = f" and {len(ranked) - 4} more signals" if len(ranked) > 4 else ""
-    since = f"since {onset_of(drifting):%Y-%m-%d %H:%M} UTC"
+    lagged = all(verdict.reference == "lagged" for verdict in drifting)
+    against = " against the lagged reference" if lagged else ""
+    since = f"since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{against}"
     if diagnosis is None:
         return f"{where}: {told}{rest} {since}{carrier(ranked)}"
     first = ranked[:2]

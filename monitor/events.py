@@ -98,6 +98,14 @@ class BaselineActivated:
 
 
 @dataclass(frozen=True, slots=True)
+class LaggedLearned:
+    baseline: int
+    source: str
+    traces: int
+    segments: int
+
+
+@dataclass(frozen=True, slots=True)
 class SegmentsLeftOut:
     """More segments than are watched by themselves: this one, and ``segments`` in all, are part of all traffic only."""
 
@@ -193,6 +201,7 @@ Event = (
     | Back
     | OffsetsLost
     | BaselineActivated
+    | LaggedLearned
     | SegmentsLeftOut
     | PanesJudged
     | AlertChanged

@@ -101,6 +101,14 @@ def refitted(
     return references_of(sample, baseline.stack, dict.fromkeys(signals, every), learning)
 
 
+def on_its_maps(baseline: Baseline, history: Scored, learning: Learning, *, pane: timedelta) -> References:
+    """References of all signals on the baseline's maps, for the largest segments with enough of the traces."""
+    every = np.arange(len(history))
+    kept, _ = largest(members(history, learning.watched), learning.segment_limit)
+    sample = Sample(baseline.stack.apply(history.columns), panes_of(history, pane)[1], kept)
+    return references_of(sample, baseline.stack, dict.fromkeys(baseline.stack.names, every), learning)
+
+
 def references_of(sample: Sample, stack: Stack, centring: Mapping[str, Labels], learning: Learning) -> References:
     """A reference for each segment with enough traces, of each signal of ``centring``, with its evidence set right."""
     references: References = {}

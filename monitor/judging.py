@@ -9,6 +9,7 @@ from datetime import datetime
 
 from detectors.base import Sum
 from detectors.effect import contributions
+from detectors.sequential import Bank
 from monitor.alerting import explained, labels_of, merged, onset_of, reviewed, transition
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, PanesJudged
@@ -20,14 +21,58 @@ from monitor.model.scored import joined
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim, Clock, Emit, WatchStore
-from monitor.watch import Pace, Step, Watch, advance, banks, closed_before, thresholds, watermark
+from monitor.watch import (
+    Pace,
+    Step,
+    Watch,
+    advance,
+    advance_lagged,
+    banks,
+    beside,
+    closed_before,
+    compared_with,
+    foremost,
+    renewed,
+    thresholds,
+    watermark,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most this many false pages per 30 days for the whole installation."""
+    """At most this many false pages per 30 days for the whole installation; half of them the lagged reference's."""
 
     false_alarms: float = 1.0
+    lagged: bool = False
+
+    @property
+    def share(self) -> float:
+        """What each of the references may spend."""
+        return self.false_alarms / 2 if self.lagged else self.false_alarms
+
+
+# The thresholds by segment: of the golden reference under None, of a lagged one under when it is judged from.
+Alarms = Mapping[datetime | None, Mapping[Segment, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class References:
+    """What panes are compared with: the golden references, and lagged ones by when they are judged from."""
+
+    golden: Baseline
+    lagged: Sequence[Baseline] = ()
+
+    def at(self, judged_from: datetime | None) -> Baseline | None:
+        return next((found for found in self.lagged if found.judged_from == judged_from), None)
+
+    def alarms(self, budget: Budget, pace: Pace) -> Alarms:
+        """Each reference's share is shared over its own monitors."""
+        found: dict[datetime | None, Mapping[Segment, float]] = {
+            None: thresholds(self.golden, false_alarms=budget.share, pane=pace.pane)
+        }
+        for lagged in self.lagged:
+            found[lagged.judged_from] = thresholds(lagged, false_alarms=budget.share, pane=pace.pane)
+        return found
 
 
 class Judge:
@@ -46,34 +91,47 @@ class Judge:
         if mark is None:
             return 0
         closed = closed_before(mark, self.pace)
-        alarm_at = thresholds(baseline, false_alarms=self.budget.false_alarms, pane=self.pace.pane)
+        references = References(baseline, self.store.lagged(baseline) if self.budget.lagged else ())
+        alarms = references.alarms(self.budget, self.pace)
         judged = 0
         for segment in self.store.ready(baseline, closed):
             with self.store.claim(baseline, segment, closed) as claim:
                 if claim is not None:
-                    judged += self.judge(claim, baseline, alarm_at.get(segment, float("inf")))
+                    judged += self.judge(claim, references, alarms)
         return judged
 
-    def judge(self, claim: Claim, baseline: Baseline, alarm_at: float) -> int:
+    def judge(self, claim: Claim, references: References, alarms: Alarms) -> int:
         """Folds a claim's panes in order, and records what comes of them."""
-        watch = claim.watch
+        watch, baseline = claim.watch, references.golden
+        alarm_at = alarms[None].get(watch.segment, float("inf"))
         labels = labels_of(watch.segment)
         alert = self.store.alert(labels)
         parent = None if watch.segment.is_all else self.store.alert(labels_of(Segment()))
         tests = banks(baseline, watch.segment)
+        others: dict[datetime, dict[str, Bank]] = {}
         verdicts: list[Verdict] = []
         changes: list[Change] = []
         for start, total in claim.panes.items():
-            step = advance(watch, baseline, tests, start, total, alarm_at)
-            watch = replace(step.watch, judged_until=start + self.pace.pane)
-            told = self.with_shares(step, baseline, alert)
-            verdicts.extend(told)
+            watch = renewed(watch, references.lagged, start)
+            golden = advance(watch, baseline, tests, start, total, alarm_at)
+            lagged, second = references.at(watch.lagged_from), None
+            if lagged is not None:
+                if lagged.judged_from not in others:
+                    others[lagged.judged_from] = banks(lagged, watch.segment)
+                own, level = others[lagged.judged_from], alarms[lagged.judged_from][watch.segment]
+                second = advance_lagged(watch, lagged, own, start, total, level)
+            step, aside = foremost(golden, second)
+            against = compared_with(baseline, lagged, step.verdicts)
+            told = self.with_shares(step, against, alert)
+            watch = beside(golden.watch, second.watch if second else None, [*told, *aside])
+            watch = replace(watch, judged_until=start + self.pace.pane)
+            verdicts += [*told, *aside]
             change = transition(told, alert, parent=parent, at=self.clock(), new_id=new_id)
             if change is None:
                 change = reviewed(told, alert, pane=self.pace.pane, at=self.clock())
             if change is not None:
                 drifting = [verdict for verdict in told if verdict.drifted]
-                diagnosis = self.diagnosed(drifting, step, baseline) if change.alert.inhibited_by is None else None
+                diagnosis = self.diagnosed(drifting, step, against) if change.alert.inhibited_by is None else None
                 changes.append(change if diagnosis is None else explained(change, drifting, diagnosis))
                 change = changes[-1]
                 alert = change.alert if change.alert.open else None
@@ -176,9 +234,10 @@ def replay(
 ) -> Iterator[Verdict]:
     """The verdicts that stored panes give from a fresh start: what another budget would have said.
 
-    An hour or a day that was added up is one pane: what it says, it says at once, and alarms by chance are as rare.
+    Against the golden reference alone. An hour or a day that was added up is one pane: what it says, it says at once,
+    and alarms by chance are as rare.
     """
-    alarm_at = thresholds(baseline, false_alarms=budget.false_alarms, pane=pace.pane)
+    alarm_at = thresholds(baseline, false_alarms=budget.share, pane=pace.pane)
     for segment, found in panes:
         watch, tests = Watch(segment, baseline.version), banks(baseline, segment)
         for start, total in sorted(found.items()):

@@ -206,6 +206,12 @@ class WatchStore(Protocol):
     def parts(self, baseline: Baseline, since: datetime, until: datetime) -> Mapping[Segment, Sum]:
         """The sums of every segment over panes that start from ``since`` to before ``until``, judged or not."""
 
+    def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
+        """The lagged references of a baseline that are in use: it, with other references and their time."""
+
+    def add_lagged(self, lagged: Baseline) -> None:
+        """Keep one that is judged from a day on; where that day has one already, the first stays."""
+
     def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
         """The judged panes of each segment that are kept, by start: old ones added up to hours and days."""
 

@@ -83,6 +83,7 @@ class Drift:
     idle_after_s: Annotated[float, Field(ge=3, le=86400)] = 30.0
     stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
     replay_panes: Annotated[int, Field(ge=0, le=10_000)] = 400
+    lagged_days: Annotated[int, Field(ge=0, le=365)] = 0
     seed: int = 0
 
     def pace(self) -> Pace:
@@ -94,7 +95,7 @@ class Drift:
         )
 
     def budget(self) -> Budget:
-        return Budget(self.false_alarms)
+        return Budget(self.false_alarms, lagged=self.lagged_days > 0)
 
     def learning(self) -> Learning:
         replay = Replay(panes=self.replay_panes) if self.replay_panes else None

@@ -40,19 +40,49 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """The state of one segment's tests; ``recent`` holds the starts of the last panes."""
+    """The state of one segment's tests; ``recent`` holds the starts of the last panes.
+
+    ``lagged`` are the memories of the tests against the lagged reference that is judged from ``lagged_from`` on.
+    While an alarm is ``building`` or lasts, that reference is kept.
+    """
 
     segment: Segment
     baseline: int
     judged_until: datetime | None = None
     memories: Mapping[str, Memory] = field(default_factory=dict)
     recent: tuple[datetime, ...] = ()
+    lagged: Mapping[str, Memory] = field(default_factory=dict)
+    lagged_from: datetime | None = None
+    building: bool = False
 
 
 def afresh(watch: Watch, version: int, signals: Collection[str]) -> Watch:
     """The watch under the next version of its baseline, in which these signals have seen nothing yet."""
     kept = {signal: memory for signal, memory in watch.memories.items() if signal not in signals}
-    return replace(watch, baseline=version, memories=kept)
+    return Watch(watch.segment, version, watch.judged_until, kept, watch.recent)
+
+
+def renewed(watch: Watch, lagged: Sequence[Baseline], pane: datetime) -> Watch:
+    """The watch with the newest lagged reference there is for a pane; with the one it has while an alarm builds.
+
+    A reference that moved on meanwhile would take in the very drift. Tests against a new one have seen nothing yet.
+    """
+    known = [found.judged_from for found in lagged if found.judged_from <= pane and watch.segment in found.references]
+    newest = max(known, default=None)
+    if newest is None or newest == watch.lagged_from or (watch.building and watch.lagged_from is not None):
+        return watch
+    return replace(watch, lagged={}, lagged_from=newest)
+
+
+def building(verdicts: Sequence[Verdict]) -> bool:
+    """True where a signal drifts, or its evidence is half-way to an alarm."""
+    return any(verdict.drifted or verdict.log_e >= verdict.log_threshold / 2 for verdict in verdicts)
+
+
+def beside(watch: Watch, lagged: Watch | None, verdicts: Sequence[Verdict]) -> Watch:
+    """The watch after a pane, with the tests against the lagged reference after it."""
+    memories = watch.lagged if lagged is None else lagged.memories
+    return replace(watch, lagged=memories, building=building(verdicts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +178,41 @@ def advance(
                 shares={},
             )
         )
-    return Step(Watch(watch.segment, watch.baseline, watch.judged_until, memories, recent), verdicts, directions)
+    return Step(replace(watch, memories=memories, recent=recent), verdicts, directions)
+
+
+def advance_lagged(
+    watch: Watch, lagged: Baseline, tests: Mapping[str, Bank], pane: datetime, total: Sum, alarm_at: float
+) -> Step:
+    """Folds the same pane into the tests against a lagged reference; the watch of the step is theirs alone."""
+    step = advance(replace(watch, memories=watch.lagged), lagged, tests, pane, total, alarm_at)
+    return replace(step, verdicts=[replace(verdict, reference="lagged") for verdict in step.verdicts])
+
+
+def foremost(golden: Step, lagged: Step | None) -> tuple[Step, Sequence[Verdict]]:
+    """What is told of a pane, one verdict per signal, and the verdicts beside them.
+
+    That against the golden reference, unless the lagged one alone says drift.
+    """
+    if lagged is None:
+        return golden, ()
+    first = {verdict.signal: verdict for verdict in golden.verdicts}
+    other = {verdict.signal: verdict for verdict in lagged.verdicts}
+    alone = {name for name, found in other.items() if name not in first or (found.drifted and not first[name].drifted)}
+    told = [verdict for name, verdict in first.items() if name not in alone] + [other[name] for name in sorted(alone)]
+    kept = [verdict for name, verdict in first.items() if name in alone]
+    kept += [verdict for name, verdict in other.items() if name not in alone]
+    directions = {**golden.directions, **{name: lagged.directions[name] for name in alone}}
+    return Step(golden.watch, told, directions), kept
+
+
+def compared_with(baseline: Baseline, lagged: Baseline | None, verdicts: Sequence[Verdict]) -> Baseline:
+    """The baseline with the references that the verdicts are about; of the lagged one's time where all drift is."""
+    if lagged is None or all(verdict.reference == "golden" for verdict in verdicts):
+        return baseline
+    segment = verdicts[0].segment
+    own, other = baseline.references.get(segment, {}), lagged.references[segment]
+    mixed = {verdict.signal: (own if verdict.reference == "golden" else other)[verdict.signal] for verdict in verdicts}
+    drifting = [verdict for verdict in verdicts if verdict.drifted]
+    time = lagged if drifting and all(verdict.reference == "lagged" for verdict in drifting) else baseline
+    return replace(time, references={**baseline.references, segment: mixed})

@@ -273,3 +273,19 @@ def test_an_alert_dates_from_when_half_of_its_signals_had_begun() -> None:
     assert change is not None
     assert change.alert.onset == START + 3 * PANE
     assert "since 2090-05-01 12:03 UTC" in change.alert.summary
+
+
+def test_an_alert_of_the_lagged_reference_alone_says_what_it_was_compared_with() -> None:
+    lagged = replace(verdict(), reference="lagged")
+    alone, both = fired_by(lagged), fired_by(lagged, verdict("latency"))
+
+    assert "UTC against the lagged reference" in alone.summary
+    assert alone.evidence["response.tokens"]["against"] == "lagged"
+    assert "against the lagged" not in both.summary
+    assert "against" not in both.evidence["latency"]
+
+
+def fired_by(*drifting: Verdict) -> Alert:
+    change = changed(list(drifting), None)
+    assert change is not None
+    return change.alert

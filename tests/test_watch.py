@@ -11,8 +11,19 @@ from monitor.model.baseline import Baseline
 from monitor.model.grid import pane_of
 from monitor.model.record import Partition, PartitionState
 from monitor.model.segment import Segment
-from monitor.model.verdict import Verdict
-from monitor.watch import Pace, Watch, advance, banks, closed_before, thresholds, watermark
+from monitor.model.verdict import ReferenceKind, Verdict
+from monitor.watch import (
+    Pace,
+    Step,
+    Watch,
+    advance,
+    banks,
+    closed_before,
+    foremost,
+    renewed,
+    thresholds,
+    watermark,
+)  # fmt: skip
 from tests.stores import PANE, START, small_baseline
 
 NOW = START + timedelta(hours=2)
@@ -249,3 +260,36 @@ def test_a_segment_without_a_reference_has_no_verdict() -> None:
 
     assert list(step.verdicts) == []
     assert step.watch.recent == (START,)
+
+
+def step_of(*found: tuple[str, bool], reference: ReferenceKind) -> Step:
+    """A step with a verdict for each signal, and whether it drifts."""
+    _, (one, *_) = judged(small_baseline(), pane_sums(small_baseline(), [99.5]))
+    verdicts = [replace(one, signal=signal, drifted=drifted, reference=reference) for signal, drifted in found]
+    return Step(Watch(ALL, 1), verdicts, {signal: np.full(1, float(drifted)) for signal, drifted in found})
+
+
+def test_the_lagged_reference_is_told_of_where_it_alone_says_drift() -> None:
+    golden = step_of(("a", True), ("b", False), ("c", False), reference="golden")
+    lagged = step_of(("a", True), ("b", True), ("c", False), ("d", False), reference="lagged")
+    told, aside = foremost(golden, lagged)
+
+    assert {verdict.signal: verdict.reference for verdict in told.verdicts} == {
+        "a": "golden", "b": "lagged", "c": "golden", "d": "lagged",
+    }  # fmt: skip
+    assert sorted((verdict.signal, verdict.reference) for verdict in aside) == [
+        ("a", "lagged"), ("b", "golden"), ("c", "lagged"),
+    ]  # fmt: skip
+    assert foremost(golden, None) == (golden, ())
+
+
+def test_a_lagged_reference_is_renewed_unless_an_alarm_builds() -> None:
+    baseline = small_baseline()
+    days = [replace(baseline, judged_from=START + timedelta(days=day)) for day in range(3)]
+    watch = replace(Watch(ALL, 1), lagged_from=days[0].judged_from)
+
+    assert renewed(watch, days, START + timedelta(hours=1)) == watch
+    assert renewed(watch, days, START + timedelta(days=1)).lagged_from == days[1].judged_from
+    assert renewed(replace(watch, building=True), days, START + timedelta(days=2)).lagged_from == watch.lagged_from
+    assert renewed(Watch(ALL, 1, building=True), days, START + timedelta(days=2)).lagged_from == days[2].judged_from
+    assert renewed(Watch(Segment.of(tenant="x"), 1), days, START).lagged_from is None

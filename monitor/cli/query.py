@@ -16,10 +16,11 @@ NAMED = {
     ),
     "drift": (
         "What drifted, when, and how strongly",
-        "SELECT segment, signal, min(onset) AS onset, min(pane) AS alarmed, max(evidence) AS evidence,"
+        "SELECT segment, signal, reference AS against, min(onset) AS onset, min(pane) AS alarmed,"
+        " max(evidence) AS evidence,"
         " avg(reference_value) AS reference, sum(current_value * n) / sum(n) AS while_drifted"
         " FROM v_drift WHERE drifted"
-        " GROUP BY segment, signal ORDER BY alarmed, evidence DESC",
+        " GROUP BY segment, signal, reference ORDER BY alarmed, evidence DESC",
     ),
     "worst": (
         "The traces with the worst scores",

@@ -28,7 +28,7 @@ def replay(false_alarms: float | None, form: Format) -> None:
     baseline = store.baseline()
     if baseline is None:
         raise click.ClickException("no baseline yet: nothing was judged")
-    budget = Budget(false_alarms or found.drift.false_alarms)
+    budget = Budget(false_alarms or found.drift.false_alarms, lagged=found.drift.lagged_days > 0)
     verdicts = judge_again(baseline, store.judged(baseline), pace=found.drift.pace(), budget=budget)
     first: dict[tuple[str, str], dict[str, object]] = {}
     traces: dict[tuple[str, str], float] = {}

@@ -24,6 +24,7 @@ from monitor.storage import panes, watch_rows
 from monitor.storage.alerts import open_alert, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
+from monitor.storage.lagged import read_lagged, write_lagged
 from monitor.storage.rollup import roll_up
 from monitor.storage.rows import copy_rows
 from monitor.storage.samples import read_sample
@@ -34,6 +35,7 @@ VERDICT_COLUMNS = {
     "pane": "timestamptz", "segment": "text", "signal": "text", "baseline": "int4", "n": "float8",
     "effect_kind": "text", "effect": "float8", "reference_value": "float8", "current_value": "float8",
     "log_e": "float8", "log_threshold": "float8", "drifted": "bool", "onset": "timestamptz", "shares": "jsonb",
+    "reference": "text",
 }  # fmt: skip
 
 encode = msgspec.json.Encoder(order="sorted").encode
@@ -46,6 +48,7 @@ class PostgresWatchStore:
         self.engine = engine
         self.endpoints = tuple(endpoints)
         self.loaded: Baseline | None = None
+        self.loaded_lagged: Sequence[Baseline] = ()
         self.held: sa.Connection | None = None
 
     def partitions(self) -> Sequence[PartitionState]:
@@ -133,6 +136,15 @@ class PostgresWatchStore:
         with guarded(self.engine), self.engine.connect() as connection:
             return open_alert(connection, labels)
 
+    def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
+        with guarded(self.engine), self.engine.connect() as connection:
+            self.loaded_lagged = read_lagged(connection, baseline, self.loaded_lagged)
+        return self.loaded_lagged
+
+    def add_lagged(self, lagged: Baseline) -> None:
+        with guarded(self.engine), self.engine.begin() as connection:
+            write_lagged(connection, lagged)
+
     def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
         with guarded(self.engine), self.engine.connect() as connection:
             segments = panes.judged_segments(connection, baseline.version)
@@ -160,5 +172,5 @@ def verdict_row(verdict: Verdict) -> tuple[object, ...]:
     return (
         verdict.pane, str(verdict.segment), verdict.signal, verdict.baseline, verdict.n, effect.kind, effect.value,
         effect.reference, effect.now, verdict.log_e, verdict.log_threshold, verdict.drifted, verdict.onset,
-        Json(encode(verdict.shares)),
+        Json(encode(verdict.shares)), verdict.reference,
     )  # fmt: skip

@@ -20,6 +20,7 @@ from monitor.events import (
     Generated,
     GenerationFailed,
     GuardChecked,
+    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -143,7 +144,7 @@ class Instruments:
                 self.generation.count(event)
             case RoleEnded(role=role):
                 self.restarts.add(1, {"role": role})
-            case Started() | Stopped() | GenerationFailed():
+            case Started() | Stopped() | GenerationFailed() | LaggedLearned():
                 pass
             case _:
                 assert_never(event)

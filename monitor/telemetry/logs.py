@@ -24,6 +24,7 @@ from monitor.events import (
     Generated,
     GenerationFailed,
     GuardChecked,
+    LaggedLearned,
     OffsetsLost,
     OwnershipLost,
     PanesJudged,
@@ -50,7 +51,9 @@ def level_of(event: Event) -> int:
             return logging.ERROR
         case Attempted(outcome=outcome):
             return logging.INFO if outcome == "delivered" else logging.WARNING
-        case Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | AlertChanged():
+        case (
+            Started() | Stopped() | PartitionsPlaced() | Back() | BaselineActivated() | LaggedLearned() | AlertChanged()
+        ):
             return logging.INFO
         case _:
             assert_never(event)

@@ -69,6 +69,7 @@ class MemoryDatabase:
     rejects: list[StoredReject] = field(default_factory=list)
     forwarded: dict[int, datetime] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
+    lagged: dict[tuple[int, datetime], Baseline] = field(default_factory=dict)
     opinions: dict[OpinionKey, tuple[datetime, Opinion]] = field(default_factory=dict)
     feedback_offsets: dict[Partition, int] = field(default_factory=dict)
     calibrations: dict[str, Calibration] = field(default_factory=dict)

@@ -218,6 +218,20 @@ class MemoryWatchStore:
             alerts = self.database.alerts.values()
             return next((alert for alert in alerts if alert.open and alert.fingerprint == asked), None)
 
+    def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
+        with self.database.lock:
+            return [
+                found for (version, _), found in sorted(self.database.lagged.items()) if version == baseline.version
+            ]
+
+    def add_lagged(self, lagged: Baseline) -> None:
+        database, place = self.database, (lagged.version, lagged.judged_from)
+        with database.lock:
+            used = {(watch.baseline, watch.lagged_from) for watch in database.watches.values()}
+            database.lagged.setdefault(place, lagged)
+            newest = max(key for key in database.lagged if key[0] == lagged.version)
+            database.lagged = {key: kept for key, kept in database.lagged.items() if key == newest or key in used}
+
     def judged(self, baseline: Baseline) -> Iterator[tuple[Segment, Mapping[datetime, Sum]]]:
         for (version, segment), found in sorted(self.database.panes.items()):
             if version == baseline.version:

@@ -15,9 +15,9 @@ DRIFT = Listing(
     source="v_drift",
     columns=(
         "pane", "segment", "signal", "n", "effect_kind", "effect", "reference_value", "current_value", "log_e",
-        "log_threshold", "evidence", "drifted", "onset", "shares", "baseline",
+        "log_threshold", "evidence", "drifted", "onset", "shares", "baseline", "reference",
     ),
-    key={"pane": "time", "baseline": "integer", "segment": "text", "signal": "text"},
+    key={"pane": "time", "baseline": "integer", "segment": "text", "signal": "text", "reference": "text"},
     by_time=True,
 )  # fmt: skip
 

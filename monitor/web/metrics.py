@@ -96,7 +96,7 @@ def of_drift(reader: Reader, most: int) -> list[Metric]:
     if newest is not None:
         sql = """SELECT segment, signal, evidence, drifted, count(*) OVER () AS series FROM (
                 SELECT DISTINCT ON (segment, signal) segment, signal, evidence, drifted FROM v_drift
-                WHERE pane >= :since ORDER BY segment, signal, pane DESC, baseline DESC
+                WHERE pane >= :since ORDER BY segment, signal, pane DESC, baseline DESC, drifted DESC, evidence DESC
             ) AS latest ORDER BY segment = 'all' DESC, evidence DESC, segment, signal LIMIT :most"""
         rows = list(reader.rows(sql, {"since": newest - RECENT, "most": most}))
     left_out = rows[0]["series"] - len(rows) if rows else 0

@@ -23,6 +23,7 @@ from monitor.events import Away, Started, Stopped
 from monitor.ingestion import IngestWatch
 from monitor.judging import Judge, new_id, run_judge
 from monitor.kafka.config import KafkaConfig
+from monitor.lagging import Lagging
 from monitor.outbox import notify
 from monitor.pipeline import consume, listen
 from monitor.ports import WatchStore
@@ -118,6 +119,10 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     store = PostgresWatchStore(database, endpoints=names)
     judge = Judge(store, pace=pace, budget=found.drift.budget(), clock=clock, emit=telemetry.emit)
     learning = learner(found, database, telemetry.emit)
+    drift = found.drift
+    lagging = Lagging(
+        store, days=drift.lagged_days, learning=drift.learning(), pace=pace, clock=clock, emit=telemetry.emit
+    )
     reading = IngestWatch(
         PostgresIngestStore(database, endpoints=names),
         stalled_after=pace.stalled_after,
@@ -132,6 +137,7 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         keep()
         reading.tick()
         learning.learn()
+        lagging.tick()
 
     run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
     telemetry.emit(Stopped("judge"))

@@ -32,7 +32,7 @@ COLUMNS = {
     "v_deliveries": "message alert fingerprint endpoint status attempts next_attempt_at last_attempt_at last_status"
     " last_error created_at",
     "v_drift": "pane segment signal n effect_kind effect reference_value current_value log_e log_threshold evidence"
-    " drifted onset shares baseline",
+    " drifted onset shares baseline reference",
     "v_feedback": "tenant id at kind value comment source bad received_at",
     "v_guard_decisions": "time tenant id build verdict action policy policy_hash rule score latency_s degraded stages"
     " findings",

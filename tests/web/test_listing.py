@@ -33,7 +33,7 @@ def filled(store: Store, client: TestClient) -> TestClient:
 
 KEYS = {
     "traces": ("time", "tenant", "id"),
-    "drift": ("pane", "baseline", "segment", "signal"),
+    "drift": ("pane", "baseline", "segment", "signal", "reference"),
     "alerts": ("fired_at", "id"),
     "rejects": ("id",),
     "builds": ("first_seen", "build"),
