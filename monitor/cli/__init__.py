@@ -35,7 +35,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "rejects": ("monitor.cli.rejects:rejects", "List and replay records that were set aside."),
     "webhook": ("monitor.cli.webhook:webhook", "Test endpoints, replay deliveries, make a secret."),
     "schema": ("monitor.cli.operate:schema", "Print the JSON Schema of the trace record."),
-    "models": ("monitor.cli.models:models", "Build and check the sentence encoder."),
+    "models": ("monitor.cli.models:models", "Build the sentence encoder; quantize a language model."),
     "dev": ("monitor.cli.dev:dev", "Start and stop a local Postgres and Kafka."),
     "demo": ("monitor.cli.demo:demo", "Watch a bad deployment being caught."),
 }

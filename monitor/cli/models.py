@@ -1,4 +1,4 @@
-"""The sentence encoder."""
+"""The sentence encoder, and builds of language models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 @click.group()
 def models() -> None:
-    """Build and check the sentence encoder."""
+    """Build and check the sentence encoder; make other builds of a language model."""
 
 
 @models.command()
@@ -29,13 +29,69 @@ def build(target: Path | None, source: Path | None) -> None:
 @models.command()
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
 def info(folder: Path | None) -> None:
-    """Show a model's card after checking its files against their digests."""
+    """Show a model's card after checking its files against their digests, or a language model's build."""
     from monitor.inference.build import cached_minilm
-    from monitor.inference.card import read_card
+    from monitor.inference.card import CARD, read_card
 
+    if folder is not None and not (folder / CARD).exists():
+        told(folder)
+        return
     where = folder or cached_minilm()
     card = read_card(where)
     click.echo(f"{'folder':12} {where}")
     for name in card.__dataclass_fields__ if hasattr(card, "__dataclass_fields__") else card.__struct_fields__:
         click.echo(f"{name:12} {getattr(card, name)}")
     click.echo(f"{'fingerprint':12} {card.fingerprint('cpu')} on cpu")
+
+
+@models.command()
+@click.argument("source", type=click.Path(path_type=Path))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "precision",
+    type=click.Choice(["fp32", "fp16", "int8", "int4"]),
+    default="fp16",
+    show_default=True,
+    help="Precision of the weights.",
+)
+@click.option("--block", type=int, default=32, show_default=True, help="int4: weights that share a scale.")
+@click.option("--adapter", type=click.Path(path_type=Path), help="Merge a LoRA first: PEFT's folder, or a .npz.")
+def quantize(source: Path, target: Path, precision: str, block: int, adapter: Path | None) -> None:
+    """Make TARGET another build of the language model in the folder SOURCE.
+
+    SOURCE holds model.onnx in single or half precision, and tokenizer.json. "assistant" is the demo's.
+    """
+    from monitor.inference.shipped import model_folder
+    from monitor.inference.variants import PRECISIONS, Recipe, make_variant
+
+    chosen = next(each for each in PRECISIONS if each == precision)
+    make_variant(model_folder(source), target, Recipe(chosen, block, adapter), report=click.echo)
+    told(target)
+
+
+def told(folder: Path) -> None:
+    """Print what tells the build in a folder from others."""
+    from monitor.inference.variants import identify
+
+    found = identify(folder)
+    model = found.model
+    quantization = model.quantization
+    bits = f"{quantization.method}, {quantization.bits} bits" if quantization else "none"
+    if quantization and quantization.group_size:
+        bits += f", {quantization.group_size} weights a scale"
+    rows = {
+        "folder": folder,
+        "name": f"{model.name} {model.version or ''}".strip(),
+        "precision": model.precision or "unknown",
+        "quantized": bits,
+        "adapter": f"{model.adapter.name} {model.adapter.version}" if model.adapter else "none",
+        "size": f"{found.size / 1e6:.2f} MB",
+        "graph": model.revision,
+        "tokenizer": found.tokenizer,
+        "template": found.template or "none",
+        "build": found.hash,
+        "label": found.label,
+    }
+    for name, value in rows.items():
+        click.echo(f"{name:12} {value}")

@@ -1,0 +1,1 @@
+"""The demo's language model, build by build."""

@@ -1,0 +1,1 @@
+"""The demo's assistant: its corpus, its training and its export."""
