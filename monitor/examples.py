@@ -9,7 +9,7 @@ from detectors.topics import unit
 from monitor.model.baseline import Baseline
 from monitor.model.diagnosis import Case, Example
 from monitor.model.scored import Scored
-from monitor.model.trace import prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
 
 EXAMPLES = 5
 

@@ -23,7 +23,8 @@ from monitor.model.deployment import deployment_of
 from monitor.model.diagnosis import Case, Diagnosis, Size
 from monitor.model.grid import pane_of
 from monitor.model.scored import Scored
-from monitor.model.trace import Trace, prompt_of
+from monitor.model.texts import prompt_of
+from monitor.model.trace import Trace
 from monitor.sizes import size_of
 from monitor.wording import detail, manner, sentence, source
 

@@ -31,7 +31,7 @@ from msgspec import structs
 
 from monitor.demo.scenario import exchanges
 from monitor.model.check import CheckRequest, Decision, Message, requests_of_trace
-from monitor.model.trace import parts_text
+from monitor.model.texts import parts_text
 
 HERE = Path(__file__).parent
 WARM_UP = 20

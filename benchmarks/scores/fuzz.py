@@ -30,7 +30,8 @@ from monitor.inference.grounding import shipped_grounding
 from monitor.model.decoded import Decoded, Vector
 from monitor.model.record import Partition, Record
 from monitor.model.scores import NAMES
-from monitor.model.trace import Trace, response_of
+from monitor.model.texts import response_of
+from monitor.model.trace import Trace
 from monitor.scoring import Scorer
 
 BATCH = 256

@@ -9,7 +9,7 @@ from monitor.comparing.signals import Measured
 from monitor.model.comparison import Exchange, Given, Pair
 from monitor.model.scored import Scored
 from monitor.model.signal import UNITS
-from monitor.model.trace import prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
 
 PAIRS = 3
 TEXT = 600  # characters

@@ -10,7 +10,8 @@ from datetime import datetime
 from monitor.guard.policy import Policy
 from monitor.model.check import Decision, block_of
 from monitor.model.guarded import STRICTNESS, Finding, GuardVerdict, Stage, Verdict
-from monitor.model.trace import Trace, parts_text, prompt_of, response_of
+from monitor.model.texts import parts_text, prompt_of, response_of
+from monitor.model.trace import Trace
 from monitor.ports import Seconds
 
 Judge = Callable[[Trace, Stage], Decision]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from monitor.guard.policy import Reads
-from monitor.model.trace import Trace, parts_text, prompt_of, response_of
+from monitor.model.texts import parts_text, prompt_of, response_of
+from monitor.model.trace import Trace
 
 OURS = frozenset({"system", "developer"})
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta, Struct
 
 from monitor.model.guarded import ACTIONS, STRICTNESS, Action, Finding, GuardVerdict, Stage, Verdict
+from monitor.model.texts import response_of
 from monitor.model.trace import (
     SCHEMA_VERSION,
     Document,
@@ -21,7 +22,6 @@ from monitor.model.trace import (
     RequestOptions,
     Sample,
     Trace,
-    response_of,
 )
 
 

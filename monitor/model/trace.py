@@ -5,7 +5,6 @@ Durations are seconds, instants aware UTC, log-probabilities nats. Fields a prod
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -291,24 +290,3 @@ class Trace(Struct, frozen=True, gc=False, omit_defaults=True):
     def key(self) -> tuple[str, str, datetime]:
         """What makes a trace the same trace when a producer sends it again: a retry carries the trace's own time."""
         return (self.tenant, self.id, self.time)
-
-
-def parts_text(parts: Sequence[Part]) -> str:
-    """The text of a message's text parts, joined by line ends."""
-    texts = [part.content if isinstance(part.content, str) else part.text for part in parts if part.type == "text"]
-    return "\n".join(text for text in texts if text)
-
-
-def prompt_of(trace: Trace) -> str:
-    """What was asked: ``prompt_text``, else the last user message."""
-    if trace.prompt_text is not None:
-        return trace.prompt_text
-    for message in reversed(trace.input_messages):
-        if message.role == "user":
-            return parts_text(message.parts)
-    return parts_text(trace.input_messages[-1].parts) if trace.input_messages else ""
-
-
-def response_of(trace: Trace) -> str:
-    """What was answered: the first output message."""
-    return parts_text(trace.output_messages[0].parts) if trace.output_messages else ""

@@ -10,7 +10,8 @@ from detectors.grounding import Context, read
 from detectors.score import Score
 from detectors.stems import Stems
 from monitor.model.decoded import Decoded
-from monitor.model.trace import Trace, prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
+from monitor.model.trace import Trace
 from monitor.scoring.languages import Guess, languages
 
 

@@ -15,7 +15,8 @@ from monitor.demo.knowledge import knowledge
 from monitor.demo.scenario import bad_build, exchanges, good_build, scenario
 from monitor.model.build import build_of
 from monitor.model.record import Partition, Record
-from monitor.model.trace import Trace, prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
+from monitor.model.trace import Trace
 
 START = datetime(2025, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)

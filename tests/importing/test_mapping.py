@@ -10,7 +10,8 @@ import pytest
 from monitor.errors import Permanent
 from monitor.importing import Imported, Mapping, Options, Row, RowError, records
 from monitor.importing.converting import Calendar
-from monitor.model.trace import Trace, prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
+from monitor.model.trace import Trace
 
 BASE = ["prompt=q", "response=a", "model='bot'"]
 

@@ -4,7 +4,8 @@ import msgspec
 import pytest
 
 from monitor.model.build import build_of
-from monitor.model.trace import Trace, prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
+from monitor.model.trace import Trace
 
 LEAST = {
     "id": "t1",

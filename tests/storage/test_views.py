@@ -14,7 +14,7 @@ from monitor.codec import decode_batch
 from monitor.dev.postgres import create_database, drop_database
 from monitor.model.build import build_of
 from monitor.model.record import Record, Reject
-from monitor.model.trace import prompt_of, response_of
+from monitor.model.texts import prompt_of, response_of
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
 from tests.stores import FIRST, LIMITS, START, InPostgres, line, records, unit

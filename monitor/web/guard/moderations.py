@@ -19,7 +19,8 @@ from starlette.exceptions import HTTPException
 from monitor.errors import Permanent
 from monitor.model.check import CheckRequest, Decision, Message
 from monitor.model.guarded import STRICTNESS
-from monitor.model.trace import Part, parts_text
+from monitor.model.texts import parts_text
+from monitor.model.trace import Part
 from monitor.ports import Check
 from monitor.web.guard.bodies import body, read
 

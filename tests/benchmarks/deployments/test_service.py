@@ -19,7 +19,8 @@ from benchmarks.deployments.service import (
     World,
     healthy,
 )
-from monitor.model.trace import Trace, response_of
+from monitor.model.texts import response_of
+from monitor.model.trace import Trace
 from tests.stores import START, decoded
 
 HOUR = timedelta(hours=1)
