@@ -18,7 +18,7 @@ from detectors.alignment import Floats
 from detectors.evidence import Evidence, compare
 from detectors.head import Head, run
 from detectors.lexicon import Lexicon
-from detectors.score import Score, Span, abstained, insufficient, ok
+from detectors.score import Claim, Score, Span, abstained, insufficient, ok
 from detectors.stems import Stems
 
 # The peak over words is of their mean over so many: one doubtful word among sure ones is no span.
@@ -49,24 +49,6 @@ class Model:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
-    """One sentence of an answer.
-
-    Attributes:
-        span: its offsets.
-        value: probability that something in it is unsupported.
-        passage: number, from 0, of the passage whose sentence at ``evidence`` holds most of it.
-        novel: offsets of the content words that neither a passage nor the question holds.
-    """
-
-    span: Span
-    value: float
-    passage: int
-    evidence: Span
-    novel: tuple[Span, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """What the model says of one answer.
 
@@ -92,7 +74,8 @@ def grounding(
     questions: Sequence[str] | None = None,
     declined: Sequence[Score] | None = None,
 ) -> list[Score]:
-    """Calibrated probability that an answer says what its context does not hold; the spans are where.
+    """Calibrated probability that an answer says what its context does not hold; the spans are where, the claims its
+    sentences with their evidence.
 
     Answers that only decline are ``abstained``; an answer without passages is ``insufficient_input``.
     """
@@ -166,7 +149,7 @@ def _score(exchange: tuple[str, Sequence[str], str], model: Model, stems: Stems)
     found = judge(answer, passages, question, model, stems=stems)
     if found is None:
         return insufficient("no words in the answer or in the context")
-    return ok(found.value, found.spans)
+    return ok(found.value, found.spans, found.claims)
 
 
 def _claims(evidence: Evidence, values: Floats) -> tuple[Claim, ...]:

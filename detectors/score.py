@@ -9,6 +9,24 @@ Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """One sentence of an answer, held against its context.
+
+    Attributes:
+        span: its offsets.
+        value: probability that something in it is unsupported.
+        passage: number, from 0, of the passage whose sentence at ``evidence`` holds most of it.
+        novel: offsets of the content words that neither a passage nor the question holds.
+    """
+
+    span: Span
+    value: float
+    passage: int
+    evidence: Span
+    novel: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """A value from 0 (good) to 1 (bad), or none with the reason why; never NaN.
 
@@ -16,12 +34,14 @@ class Score:
         value: present if and only if the status is ``ok``.
         reason: why there is no value; names what was missing or wrong.
         spans: character offsets ``[start, end)`` into the answer that carry the value, in order.
+        claims: the sentences of the answer with their evidence, where the score tells that.
     """
 
     value: float | None
     status: Status
     reason: str | None = None
     spans: tuple[Span, ...] = ()
+    claims: tuple[Claim, ...] = ()
 
     def __post_init__(self) -> None:
         if (self.value is None) == (self.status == "ok"):
@@ -30,13 +50,13 @@ class Score:
             raise ValueError(f"expected a score from 0 to 1, got {self.value}")
 
 
-def ok(value: float, spans: tuple[Span, ...] = ()) -> Score:
+def ok(value: float, spans: tuple[Span, ...] = (), claims: tuple[Claim, ...] = ()) -> Score:
     """A measured score.
 
     >>> ok(0.25).value
     0.25
     """
-    return Score(float(value), "ok", None, spans) if value or spans else ZERO
+    return Score(float(value), "ok", None, spans, claims) if value or spans or claims else ZERO
 
 
 ZERO = Score(0.0, "ok")

@@ -25,7 +25,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from detectors.score import Score
+from detectors.score import Claim, Score
 from monitor.inference.grounding import shipped_grounding
 from monitor.model.decoded import Decoded, Vector
 from monitor.model.record import Partition, Record
@@ -192,9 +192,9 @@ def traces(seed: int, count: int) -> list[Decoded]:
     return [decoded(made_up(draw), draw) for _ in range(count)]
 
 
-def faults(score: Score, answer: str) -> list[str]:
+def faults(score: Score, answer: str, passages: Sequence[str]) -> list[str]:
     """What is wrong with one score."""
-    found = []
+    found = [] if all(told_of(claim, answer, passages) for claim in score.claims) else ["evidence that is not there"]
     if score.status not in ("ok", "abstained", "insufficient_input", "error"):
         found.append("unknown status")
     if (score.status == "ok") != (score.value is not None) or (score.status == "ok") == bool(score.reason):
@@ -209,9 +209,19 @@ def faults(score: Score, answer: str) -> list[str]:
     return found
 
 
+def told_of(claim: Claim, answer: str, passages: Sequence[str]) -> bool:
+    """Whether a claim is of this answer, its evidence of one of these passages, and its value a probability."""
+    if not (0.0 <= claim.value <= 1.0 and 0 <= claim.passage < len(passages)):
+        return False
+    start, end = claim.span
+    inside = all(start <= first < last <= end for first, last in claim.novel)
+    held = 0 <= claim.evidence[0] < claim.evidence[1] <= len(passages[claim.passage])
+    return inside and held and 0 <= start < end <= len(answer)
+
+
 def bits(score: Score) -> bytes:
     value = b"" if score.value is None else struct.pack("<d", score.value)
-    return b"|".join([score.status.encode(), value, repr((score.reason, score.spans)).encode()])
+    return b"|".join([score.status.encode(), value, repr((score.reason, score.spans, score.claims)).encode()])
 
 
 def check(items: Sequence[Decoded], told: Counter[str], digest: Any) -> None:
@@ -221,7 +231,7 @@ def check(items: Sequence[Decoded], told: Counter[str], digest: Any) -> None:
         told["missing"] += len(items) - len(once[name])
         for item, first, second in zip(items, once[name], reversed(again[name]), strict=True):
             told[first.status] += 1
-            for fault in faults(first, response_of(item.trace)):
+            for fault in faults(first, response_of(item.trace), [found.text for found in item.trace.context]):
                 told[f"{name}: {fault}"] += 1
             if bits(first) != bits(second):
                 told[f"{name}: another score the second time"] += 1

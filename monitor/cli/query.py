@@ -31,6 +31,11 @@ NAMED = {
         " WHERE s.status = 'ok' AND s.score IN ('grounding.lexical', 'uncertainty.mean_nll')) AS ranked"
         " WHERE place <= 5 ORDER BY score, place",
     ),
+    "claims": (
+        "The sentences least likely held by their context, with the best evidence there and the novel words",
+        "SELECT value, sentence, novel, document, evidence, time, id, build FROM v_claims"
+        " WHERE flagged ORDER BY value DESC, time DESC LIMIT 20",
+    ),
     "rejects": (
         "What was set aside, by reason",
         "SELECT reason, count(*) AS records, max(received_at) AS last FROM v_rejects GROUP BY reason ORDER BY 2 DESC",
@@ -49,8 +54,8 @@ LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
     help=f"""Run SQL, or a query by name, read-only over the views.
 
 \b
-Views: v_traces v_scores v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions v_baselines
-    v_feedback v_labels v_calibrations v_certificates v_guard_decisions
+Views: v_traces v_scores v_claims v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions
+    v_baselines v_feedback v_labels v_calibrations v_certificates v_guard_decisions
 
 \b
 Named queries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from detectors.score import Score, Span, Status
+from detectors.score import Claim, Score, Span, Status
 from monitor.codec import pack_float16
 from monitor.model.build import build_of
 from monitor.model.decoded import Decoded
@@ -82,7 +82,8 @@ def copy_traces(connection: sa.Connection, unit: Unit, places: Places) -> None:
         "categories": column(category_rows(scored, places.categories), text_array),
         "reasons": reasons,
         "reason_of": reason_of,
-        "spans": span_fields(scored.scores, len(scored)),
+        "spans": json_fields(scored.scores, len(scored), lambda score: score.spans),
+        "claims": json_fields(scored.scores, len(scored), rounded_claims),
     })  # fmt: skip
 
 
@@ -150,16 +151,23 @@ def pattern_fields(told: Mapping[str, tuple[Status, str | None]], names: Sequenc
     return field(text_array(reasons)), field(smallint_array(numbers))
 
 
-def span_fields(scores: Mapping[str, Sequence[Score]], count: int) -> list[bytes]:
-    """The column ``spans``: by score those of the response that it rests on."""
-    spans: list[dict[str, Sequence[Span]]] = [{} for _ in range(count)]
+def json_fields(
+    scores: Mapping[str, Sequence[Score]], count: int, told: Callable[[Score], Sequence[Span] | Sequence[Claim]]
+) -> list[bytes]:
+    """A column of what scores tell of the answer, by score; nothing where no score of a trace tells it."""
+    rows: list[dict[str, Sequence[Span] | Sequence[Claim]]] = [{} for _ in range(count)]
     for name, found in scores.items():
         one = common(found)
-        if one is None or one.spans:
-            for own, score in zip(spans, found, strict=True):
-                if score.spans:
-                    own[name] = score.spans
-    return [field(encode(own)) if own else NULL for own in spans]
+        if one is None or told(one):
+            for own, score in zip(rows, found, strict=True):
+                if parts := told(score):
+                    own[name] = parts
+    return [field(encode(own)) if own else NULL for own in rows]
+
+
+def rounded_claims(score: Score) -> list[Claim]:
+    """Four digits tell all that a probability says."""
+    return [replace(claim, value=round(claim.value, 4)) for claim in score.claims]
 
 
 def copy_rejects(connection: sa.Connection, unit: Unit) -> None:

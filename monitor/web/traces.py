@@ -106,7 +106,7 @@ def scored(bound: str, sign: str, name: str) -> Condition:
 
 
 def trace_with_scores(reader: Reader, tenant: str, trace_id: str) -> Mapping[str, Any] | None:
-    """The newest trace of that id; ``record`` is what the producer sent, ``scores`` carry status, reason and spans."""
+    """The newest trace of that id; ``record`` is what the producer sent, ``scores`` tell what ``v_scores`` does."""
     key = {"tenant": tenant, "id": trace_id}
     columns = ", ".join(f'"{column}"' for column in TRACES.columns if column != "scores")
     sql = f"""SELECT {columns}, record::text FROM v_traces
@@ -115,7 +115,7 @@ def trace_with_scores(reader: Reader, tenant: str, trace_id: str) -> Mapping[str
     if not found:
         return None
     trace = found[0]
-    sql = """SELECT score, value, status, reason, spans FROM v_scores
+    sql = """SELECT score, value, status, reason, spans, claims FROM v_scores
         WHERE tenant = :tenant AND id = :id AND time = :time ORDER BY score"""
     scores = list(reader.rows(sql, {**key, "time": trace["time"]}))
     # The record goes out as it is stored: what a producer nests deeply or writes with many digits stays so.

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +13,14 @@ from sqlalchemy import Connection
 
 from monitor.codec import decode_batch
 from monitor.dev.postgres import create_database, drop_database
+from monitor.inference.grounding import shipped_grounding
 from monitor.model.build import build_of
 from monitor.model.record import Record, Reject
 from monitor.model.texts import prompt_of, response_of
+from monitor.scoring import Scorer
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
-from tests.stores import FIRST, LIMITS, START, InPostgres, line, records, unit
+from tests.stores import FIRST, LIMITS, START, InPostgres, decoded, line, records, unit
 
 # Columns may be added at the end of a view; one that is renamed, moved or removed is a new major version.
 COLUMNS = {
@@ -29,6 +32,7 @@ COLUMNS = {
     "v_builds": "build first_seen last_seen traces model prompt_template",
     "v_calibrations": "score kind labels slope intercept knot_scores knot_shares error_before error brier fitted_at",
     "v_certificates": "id score promise level delta threshold labels bad flagged made_at void alert",
+    "v_claims": "time tenant id build score place value flagged sentence span passage document evidence novel",
     "v_deliveries": "message alert fingerprint endpoint status attempts next_attempt_at last_attempt_at last_status"
     " last_error created_at",
     "v_drift": "pane segment signal n effect_kind effect reference_value current_value log_e log_threshold evidence"
@@ -39,7 +43,7 @@ COLUMNS = {
     "v_labels": "tenant id bad kind source at",
     "v_partitions": "topic partition next end lag event_time data_at resumed_at seen_at traces repeats rejects",
     "v_rejects": "id received_at topic partition offset reason message bytes forwarded_at replayed_at",
-    "v_scores": "time tenant id build score value status reason spans calibrated",
+    "v_scores": "time tenant id build score value status reason spans calibrated claims",
     "v_traces": "time tenant id build model prompt_template environment user_id session_id prompt response"
     " finish_reason status prompt_tokens response_tokens latency_s trace_id span_id received_at topic partition offset"
     " record",
@@ -100,6 +104,32 @@ def test_scores_are_seen_one_by_one(real: InPostgres) -> None:
     missing = rows["uncertainty.mean_nll"]
     assert (missing.value, missing.status, missing.spans) == (None, "insufficient_input", [])
     assert missing.reason
+
+
+PASSAGES = [
+    {"id": "weather", "text": "Sydney is sunny in May."},
+    {"id": "bridge", "text": "Éric's bridge is old 🌉. The harbour bridge opened in 1932 and carries eight lanes."},
+]
+
+
+def test_sentences_are_seen_with_their_evidence_and_novel_words(real: InPostgres) -> None:
+    answer = "🌉 The harbour bridge opened in 1932. It carries eight lanes. Its paint was chosen by Leonardo Vespucci."
+    scorer = Scorer(embedder=None, name="none", dimension=2, grounder=shipped_grounding())
+    batch = scorer.score(decoded([line(1, response=answer, context=PASSAGES, prompt="When did it open?"), line(2)]))
+    real.traces().commit(replace(unit([line(1), line(2)]), scored=batch))
+    (told,) = [row for row in real.rows("SELECT * FROM v_scores WHERE id = 't1' AND score = 'grounding'") if row.claims]
+    held, _, novel = real.rows("SELECT * FROM v_claims ORDER BY place")
+    (score, _) = batch.scores["grounding"]
+
+    assert [claim["span"] for claim in told.claims] == [list(claim.span) for claim in score.claims]
+    assert (held.score, held.place, held.passage, held.document) == ("grounding", 1, 1, "bridge")
+    assert held.sentence == "🌉 The harbour bridge opened in 1932."
+    assert held.evidence == "The harbour bridge opened in 1932 and carries eight lanes."
+    assert (held.novel, held.flagged) == ([], False)
+    assert novel.sentence == "Its paint was chosen by Leonardo Vespucci."
+    assert (novel.novel, novel.flagged) == (["paint", "chosen", "Leonardo", "Vespucci"], True)
+    assert [held.value, novel.value] == [round(score.claims[place].value, 4) for place in (0, 2)]
+    assert held.value < 0.5 < novel.value
 
 
 def test_builds_are_seen_with_their_first_and_last_trace(real: InPostgres) -> None:

@@ -75,8 +75,8 @@ def test_one_trace_comes_with_its_record_and_the_spans_of_its_scores(store: Stor
     assert found["record"]["service"] == {"name": "shop"}
     assert found["prompt"] == "question 1"
     assert found["scores"] == [
-        {"score": "grounding.lexical", "value": 0.25, "status": "ok", "reason": None, "spans": [[0, 6]]},
-        {"score": "hedging", "value": None, "status": "error", "reason": "broken", "spans": []},
+        {"score": "grounding.lexical", "value": 0.25, "status": "ok", "reason": None, "spans": [[0, 6]], "claims": []},
+        {"score": "hedging", "value": None, "status": "error", "reason": "broken", "spans": [], "claims": []},
     ]
 
 
