@@ -231,15 +231,26 @@ def _llmdrift(rows: Sequence[Row]) -> list[str]:
     shares = [f"June {share:.0%}" for share in distinct(rows, "share") if share > 0.0]
     return [
         "Median traces until found (replays in which it was, within 6,000 traces) with June diluted into March, at the"
-        " stated level of one false alarm in 10⁴ panes; and alarms when March is replayed against itself. Reference:"
-        " all 753 answers of March, or half of them.",
+        " stated level of one false alarm in 10⁴ panes; and replays with an alarm when March is judged against March"
+        " (chance alone brings 3.75 in 100 × 6,000 traces). Reference: all 1,506 answers of March, or half of them;"
+        " then the stream is the other half.",
         "",
         *table(["model", "reference", "signal", *shares, "March, alarms", "March, long, alarms"], body),
     ]
 
 
+def _month(rows: Sequence[Row]) -> list[str]:
+    """Pages and alarms of the whole installation."""
+    return [
+        f"{row['segments']} segments × {row['signals']} signals, {row['panes']:,} panes of each, references of 1,000"
+        f" traces: {row['pages']} pages and {row['alarms']} alarms of monitors; allowed is {row['budget']:g} page."
+        for row in rows
+    ]
+
+
 SECTIONS = {
     "arl": ("False alarms", _arl),
+    "month": ("A month without change", _month),
     "delay": ("Delay", _delay),
     "power": ("Power", _power),
     "peers": ("Peers", _peers),

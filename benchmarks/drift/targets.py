@@ -121,7 +121,7 @@ def _llmdrift(rows: Sequence[Row]) -> list[Target]:
     ]
     found = [row["median"] if row["median"] is not None else float("inf") for row in mine]
     nulls = [row for row in rows if row["share"] == 0.0]
-    alarms = sum(row["found"] for row in nulls)
+    short, long = min(row["limit"] for row in nulls), max(row["limit"] for row in nulls)
     delays = ", ".join("not found" if value == float("inf") else f"{value:.0f}" for value in found)
     return [
         Target(
@@ -130,11 +130,23 @@ def _llmdrift(rows: Sequence[Row]) -> list[Target]:
             "≤ " + ", ".join(f"{_LONGEST[row['share']]:,.0f}" for row in mine), delays,
             sum(value <= _LONGEST[row["share"]] for value, row in zip(found, mine, strict=True)), len(mine),
         ),
-        Target(
-            "March against March", "0 alarms", f"{alarms} in {sum(row['replays'] for row in nulls):,} replays",
-            sum(row["found"] == 0 for row in nulls), len(nulls),
-        ),
+        *(_march(name, [row for row in nulls if row["limit"] == limit]) for name, limit in (
+            ("March half against half, each answer once", short), (f"March against March for {long:,} traces", long),
+        )),
     ]  # fmt: skip
 
 
-_MAKERS = {"arl": _arl, "delay": _delay, "power": _power, "cost": _cost, "llmdrift": _llmdrift}
+def _march(figure: str, rows: Sequence[Row]) -> Target:
+    replays, alarms = sum(row["replays"] for row in rows), sum(row["found"] for row in rows)
+    return Target(
+        figure, "0 alarms", f"{alarms} in {replays:,} replays", sum(row["found"] == 0 for row in rows), len(rows)
+    )
+
+
+def _month(rows: Sequence[Row]) -> list[Target]:
+    (row,) = rows
+    figure = f"30 days of {row['segments']} segments × {row['signals']} signals without change"
+    return [Target(figure, f"≤ {row['budget']:g} pages", f"{row['pages']} pages", row["pages"] <= row["budget"], 1)]
+
+
+_MAKERS = {"arl": _arl, "month": _month, "delay": _delay, "power": _power, "cost": _cost, "llmdrift": _llmdrift}
