@@ -109,7 +109,7 @@ def version_of(engine: str) -> str | None:
 
 def origin(found: Loaded, wanted: WorkerSettings) -> Origin:
     folder, template = found.folder, found.folder.template
-    named = PromptTemplate(name="chat", hash=template.hash) if template is not None else None
+    named = PromptTemplate(hash=template.hash) if template is not None else None
     service = Service(wanted.service, metadata.version("driftwarden"), socket.gethostname(), wanted.environment)
     return Origin(
         model=found.build,
@@ -191,7 +191,7 @@ def desk(
             raise ValueError(f"messages: {folder.graph.parent.name} has no chat template; ask /v1/completions")
         return folder.template.render(messages, documents)
 
-    template = PromptTemplate(name="chat", hash=folder.template.hash) if folder.template is not None else None
+    template = PromptTemplate(hash=folder.template.hash) if folder.template is not None else None
     with ExitStack() as stack:
         check, stream_check = guards(found, telemetry.emit, stack)
         pool = stack.enter_context(ThreadPoolExecutor(2 * wanted.slots, thread_name_prefix="guard-asks"))

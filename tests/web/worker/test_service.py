@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,16 @@ import pytest
 
 from monitor.codec import Limits
 from monitor.codec.records import decode
+from monitor.kafka import topics
 from monitor.kafka.config import KafkaConfig
 from monitor.kafka.sink import KafkaSink
 from monitor.model.decoded import Decoded
 from monitor.model.record import Partition, Record
 from monitor.model.trace import Trace
+from monitor.settings import Settings
+from monitor.wiring.working import kafka_sinks
+from tests.conftest import Broker
+from tests.kafka.support import prepared, read_all
 from tests.web.worker.support import DEADLINE_S, Site, Start
 
 ASK: list[Any] = [{"role": "user", "content": "Hi"}]
@@ -221,6 +227,23 @@ def test_a_broker_that_is_away_for_the_whole_run_costs_nobody_anything(start: St
     fates = site.worker.traces.fates
     assert fates["taken"] == 24
     assert fates["published"] == 0
+
+
+def test_traces_and_feedback_arrive_at_a_real_broker(start: Start, kafka: Broker) -> None:
+    config = prepared(kafka)
+    config = replace(config, feedback_topic=f"{config.topic}.feedback")
+    topics.ensure(config, partitions=1)
+    site = start(sinks=kafka_sinks(Settings(kafka=config)))
+    with site.client() as client:
+        made = {
+            client.chat.completions.create(model="bot", messages=ASK, max_tokens=4, seed=seed).id for seed in range(5)
+        }
+    httpx.post(f"{site.address}/v1/feedback", json={"id": min(made), "kind": "thumb", "value": "up"})
+    records = read_all(config, config.topic, 5)
+    (said,) = read_all(config, config.feedback_topic, 1)
+    assert {record.key.decode() for record in records} == made
+    assert dict(records[0].headers)["schema-version"] == b"1.0"
+    assert said.key.decode() == min(made)
 
 
 @pytest.fixture

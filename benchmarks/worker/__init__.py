@@ -1,0 +1,1 @@
+"""What the worker's batching, cache and traces are worth, and what they cost."""
