@@ -10,8 +10,8 @@ from monitor.errors import Permanent
 from monitor.events import AlertChanged, BaselineActivated
 from monitor.fitting import Learning
 from monitor.model.segment import Segment
+from tests.site import ACME, ALL, CHANGED, MOVED, OLD, PACE, PER_PANE, REFERENCE, Site
 from tests.stores import KINDS_OF_STORES, PANE, START, WATCHED, InMemory, Stores, opened
-from tests.test_judging import ACME, ALL, CHANGED, MOVED, OLD, PACE, PER_PANE, REFERENCE, Site
 
 ACCEPTED = CHANGED + 7  # panes: by then the change has been alerted on, and it lasts two more
 OTHERS = ("response.characters", "hedging")

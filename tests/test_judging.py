@@ -1,113 +1,23 @@
 """The judge end to end: traces in, verdicts, alerts and messages out, in memory and in Postgres."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-import numpy as np
 import pytest
 
-from monitor.baseline import Learner
-from monitor.errors import Transient
-from monitor.events import AlertChanged, Away, Back, Event, PanesJudged
-from monitor.fitting import Learning
-from monitor.judging import Budget, Judge, replay, run_judge
-from monitor.model.baseline import Baseline
-from monitor.model.build import build_of
-from monitor.model.record import PartitionState, Progress
+from monitor.events import AlertChanged, PanesJudged
+from monitor.judging import Budget, Judge, replay
 from monitor.model.segment import Segment
-from monitor.pipeline import Pipeline
-from monitor.ports import WatchStore
-from monitor.testing.database import MemoryDatabase
-from monitor.testing.stores import MemoryWatchStore
-from monitor.watch import Pace
+from tests.site import ACME, ALL, BACK, CHANGED, END, MOVED, NEW, OLD, PACE, PER_PANE, REFERENCE, Site
 from tests.stores import (
-    FIRST,
     KINDS_OF_STORES,
-    LIMITS,
     PANE,
-    SCORER,
     START,
-    WATCHED,
     InMemory,
     Stores,
-    adding_up,
-    decoded,
-    line,
     opened,
-    records,
 )
-
-PER_PANE = 100
-REFERENCE, CHANGED, BACK, END = 10, 15, 24, 60  # panes
-ALL, ACME = Segment(), Segment.of(tenant="acme")
-PACE = Pace()
-# The same words in more tokens are more tokens per word, too.
-MOVED = ("response.tokens", "tokenization.fragmentation")
-FIELDS = {"prompt": "What is it?", "response": "It is what it is."}
-OLD, NEW = (
-    build_of(decoded([line(0, version=version)])[0].trace) for version in ("1", "2")
-)  # fmt: skip
-
-
-def traffic(pane: int, *, changed: bool) -> list[bytes]:
-    """A minute of two tenants' traces; a change gives acme a new build, whose answers are 100 tokens longer."""
-    random = np.random.default_rng(pane)
-    lines = []
-    for place, tokens in enumerate(random.integers(50, 150, PER_PANE).tolist()):
-        number = PER_PANE * pane + place
-        at = START + pane * PANE + place * PANE / PER_PANE
-        if changed and place % 2:
-            lines.append(line(number, at, tenant="acme", version="2", tokens=tokens + 100, **FIELDS))
-        else:
-            lines.append(line(number, at, tenant="acme" if place % 2 else "other", tokens=tokens, **FIELDS))
-    return lines
-
-
-class Site:
-    """A consumer, a learner and a judge at one database, with a clock of their own."""
-
-    def __init__(self, stores: Stores, *endpoints: str) -> None:
-        self.stores, self.now, self.events = stores, START, list[Event]()
-        self.store = stores.watches(*endpoints)
-        traces = stores.traces()
-        traces.positions({FIRST: 0})
-        self.pipeline = Pipeline(traces, SCORER.score, adding_up, clock=self.clock, limits=LIMITS, emit=self.emit)
-        self.learner = Learner(
-            stores.baselines(), adding_up,
-            learning=Learning(traces=REFERENCE * PER_PANE, watched=WATCHED, replay=None), pace=PACE,
-            clock=self.clock, emit=self.emit, space="none/2",
-        )  # fmt: skip
-        self.judge = Judge(self.store, pace=PACE, budget=Budget(), clock=self.clock, emit=self.emit)
-
-    def clock(self) -> datetime:
-        return self.now
-
-    def emit(self, event: Event) -> None:
-        self.events.append(event)
-
-    def consume(self, pane: int) -> None:
-        """Stores the minute's traces at its end."""
-        self.now = START + (pane + 1) * PANE
-        first = PER_PANE * pane
-        read = records(traffic(pane, changed=CHANGED <= pane < BACK), first=first)
-        end = first + PER_PANE
-        self.pipeline.ingest(read, [Progress(FIRST, first, end, end)])
-
-    def learn(self) -> Baseline:
-        """The baseline of the first panes; its last pane is closed by the two after it."""
-        for pane in range(REFERENCE + 2):
-            self.consume(pane)
-        baseline = self.learner.learn()
-        assert baseline is not None
-        return baseline
-
-    def run(self, *, ticks_every: int) -> None:
-        for pane in range(REFERENCE + 2, END):
-            self.consume(pane)
-            if pane % ticks_every == 0:
-                self.judge.tick()
-        self.judge.tick()
 
 
 @pytest.fixture(params=KINDS_OF_STORES)
@@ -269,48 +179,3 @@ def test_open_panes_wait_for_their_end_and_the_lateness(stores: Stores) -> None:
 
     # Pane 11 is the newest: its last trace came before its end, and pane 10 still waits for stragglers of 30 s.
     assert judged == START + REFERENCE * PANE
-
-
-class Failing(MemoryWatchStore):
-    """A store that is away when it is asked for partitions, so many times."""
-
-    def __init__(self, database: MemoryDatabase, times: int) -> None:
-        super().__init__(database)
-        self.times = times
-
-    def partitions(self) -> Sequence[PartitionState]:
-        if self.times:
-            self.times -= 1
-            raise Transient("the database is away")
-        return super().partitions()
-
-
-def loop(store: WatchStore, *, rounds: int) -> tuple[list[Event], list[float]]:
-    """What ``run_judge`` told, and how long it waited, in that many rounds."""
-    events: list[Event] = []
-    waited: list[float] = []
-    judge = Judge(store, pace=PACE, budget=Budget(), clock=lambda: START, emit=events.append)
-    learned: list[None] = []
-    stopped: Callable[[], bool] = lambda: len(learned) >= rounds  # noqa: E731
-    run_judge(judge, lambda: learned.append(None), emit=events.append, stopped=stopped, wait=waited.append)
-    return events, waited
-
-
-def test_the_loop_waits_longer_and_longer_for_a_store_that_is_away() -> None:
-    stores = InMemory()
-    Site(stores).learn()
-    events, waited = loop(Failing(stores.database, times=6), rounds=7)
-
-    assert waited[:6] == [1.0, 2.0, 4.0, 8.0, 10.0, 10.0]
-    assert next(event for event in events if isinstance(event, Away)) == Away("store", "the database is away", 1.0)
-    assert [type(event) for event in events if isinstance(event, Away | Back)] == [Away] * 6 + [Back]
-
-
-def test_the_loop_rests_only_when_nothing_is_due() -> None:
-    stores = InMemory()
-    site = Site(stores)
-    site.learn()
-    events, waited = loop(site.store, rounds=3)
-
-    assert sum(isinstance(event, PanesJudged) for event in events) > 0
-    assert waited == [1.0, 1.0]

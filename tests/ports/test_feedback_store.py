@@ -1,6 +1,5 @@
 """What every feedback store keeps, the fake and the real one alike."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,16 +10,10 @@ from detectors.calibration import Calibration
 from monitor.errors import Fenced
 from monitor.model.feedback import Certificate, Fitted, Opinion
 from monitor.model.record import Partition, Progress, Record, Reject
-from tests.stores import FIRST, KINDS_OF_STORES, START, Stores, line, opened, unit
+from tests.stores import FIRST, START, Stores, line, unit
 
 TOPIC = Partition("llm.feedback.v1", 0)
 LATER = START + timedelta(hours=1)
-
-
-@pytest.fixture(params=KINDS_OF_STORES)
-def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
-    with opened(request) as found:
-        yield found
 
 
 def said(number: int, bad: bool | None, **other: object) -> Opinion:

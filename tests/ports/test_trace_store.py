@@ -1,6 +1,5 @@
 """What every trace store keeps, the fake and the real one alike."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -11,7 +10,6 @@ from monitor.model.record import Partition, PartitionState, Progress, Record, Re
 from monitor.model.segment import Segment
 from tests.stores import (
     FIRST,
-    KINDS_OF_STORES,
     PANE,
     SECOND,
     START,
@@ -19,18 +17,11 @@ from tests.stores import (
     Stores,
     line,
     no_sums,
-    opened,
     scored,
     small_baseline,
     told,
     unit,
 )
-
-
-@pytest.fixture(params=KINDS_OF_STORES)
-def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
-    with opened(request) as found:
-        yield found
 
 
 def reject(offset: int, partition: Partition = FIRST) -> Reject:
