@@ -16,6 +16,7 @@ import msgspec
 
 from benchmarks.assistant.answering import Answer, Answerer
 from benchmarks.assistant.figures import figures
+from benchmarks.assistant.reworded import reworded
 from detectors.groundedness import Model
 from monitor.inference.grounding import shipped_grounding
 from monitor.inference.shipped import ASSISTANT
@@ -50,6 +51,7 @@ BUILDS = (
     Build("int8", Recipe("int8")),
     Build("int4, blocks of 32", Recipe("int4", 32)),
     Build("int4, blocks of 256", Recipe("int4", 256)),
+    Build("wrong adapter", Recipe("fp16", adapter=ASSISTANT / "adapters" / "other-product")),
     Build("truncated template", None, TRUNCATED),
 )
 
@@ -86,6 +88,7 @@ def main() -> None:
     sets = {
         "products with new names and values": list(exchanges("held-out", options.seed, options.questions)),
         "the demo's own pages": list(orrelbox(options.seed, options.questions)),
+        "the demo's own pages, asked in other words": list(reworded(options.seed)),
     }
     grounder = shipped_grounding()
     told: dict[str, dict[str, dict[str, float]]] = {}

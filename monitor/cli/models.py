@@ -56,18 +56,39 @@ def info(folder: Path | None) -> None:
     help="Precision of the weights.",
 )
 @click.option("--block", type=int, default=32, show_default=True, help="int4: weights that share a scale.")
-@click.option("--adapter", type=click.Path(path_type=Path), help="Merge a LoRA first: PEFT's folder, or a .npz.")
+@click.option(
+    "--adapter",
+    type=click.Path(path_type=Path),
+    help="Merge a LoRA first: PEFT's folder, a .npz, or the name of one under SOURCE/adapters.",
+)
 def quantize(source: Path, target: Path, precision: str, block: int, adapter: Path | None) -> None:
     """Make TARGET another build of the language model in the folder SOURCE.
 
     SOURCE holds model.onnx in single or half precision, and tokenizer.json. "assistant" is the demo's.
     """
-    from monitor.inference.shipped import model_folder
+    from monitor.inference.shipped import adapter_folder, model_folder
     from monitor.inference.variants import PRECISIONS, Recipe, make_variant
 
     chosen = next(each for each in PRECISIONS if each == precision)
-    make_variant(model_folder(source), target, Recipe(chosen, block, adapter), report=click.echo)
+    folder = model_folder(source)
+    recipe = Recipe(chosen, block, adapter_folder(adapter, folder) if adapter else None)
+    make_variant(folder, target, recipe, report=click.echo)
     told(target)
+
+
+@models.command()
+@click.argument("name")
+@click.option("--revision", required=True, help="Commit, 40 hexadecimal digits: a branch would not stay the same.")
+@click.option("--to", "target", type=click.Path(path_type=Path), help="Folder; by default the name's last part.")
+@click.option("--hub", envvar="HF_ENDPOINT", default="https://huggingface.co", show_default=True)
+@click.option("--file", "wanted", multiple=True, help="Patterns of file names in place of the usual ones.")
+def pull(name: str, revision: str, target: Path | None, hub: str, wanted: tuple[str, ...]) -> None:
+    """Fetch the ONNX files of OWNER/NAME from a Hugging Face hub or its mirror."""
+    from monitor.inference.hub import WANTED
+    from monitor.inference.hub import pull as pull_model
+
+    where = target or Path(name.rpartition("/")[2])
+    click.echo(pull_model(name, revision, where, hub=hub, wanted=wanted or WANTED, report=click.echo))
 
 
 def told(folder: Path) -> None:

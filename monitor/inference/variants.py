@@ -14,10 +14,10 @@ import msgspec
 
 from monitor.errors import Permanent
 from monitor.inference.card import GRAPH, TOKENIZER, sha256
+from monitor.inference.decoder.folder import BUILD, GRAPHS, revision
 from monitor.model.build import build_name
 from monitor.model.trace import Adapter, Model, PromptTemplate
 
-BUILD = "build.json"
 TEMPLATE = "chat_template.jinja"
 INSTALL = "pip install 'driftwarden[quantize]'"
 COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "*.md")
@@ -25,6 +25,8 @@ COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "*.md")
 OWN = (BUILD, "card.json")
 """Files that speak of one build."""
 Precision: TypeAlias = Literal["fp32", "fp16", "int8", "int4"]
+MOST_BYTES = 2**31 - 1
+"""Of a graph in one file: protobuf has no more."""
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 
 
@@ -72,10 +74,10 @@ def identify(folder: Path) -> Identity:
     Raises:
         Permanent: A file is missing or unreadable.
     """
-    graph, tokenizer = required(folder / GRAPH), required(folder / TOKENIZER)
+    graph, tokenizer = graph_of(folder), required(folder / TOKENIZER)
     template = folder / TEMPLATE
     return Identity(
-        model=msgspec.structs.replace(described(folder), revision=sha256(graph)),
+        model=msgspec.structs.replace(described(folder), revision=revision(graph)),
         tokenizer=sha256(tokenizer),
         template=sha256(template)[:16] if template.is_file() else None,
         size=graph.stat().st_size,
@@ -101,7 +103,7 @@ def make_variant(
     Raises:
         Permanent: The source is no model, the recipe can't be followed, or the target is there already.
     """
-    graph = required(source / GRAPH)
+    graph = graph_of(source)
     required(source / TOKENIZER)
     if target.exists():
         raise Permanent(f"{target} is there already; remove it or choose another folder")
@@ -153,7 +155,14 @@ def build(graph: Path, model: Model, recipe: Recipe, report: Callable[[str], Non
         quantization=made.quantization,
         adapter=adapter,
     )
+    if (size := made.model.ByteSize()) > MOST_BYTES:
+        raise Permanent(f"{graph}: expected at most {MOST_BYTES} bytes in {recipe.precision}, got {size}")
     return made.model.SerializeToString(), described_so
+
+
+def graph_of(folder: Path) -> Path:
+    """The graph, by one of the names that exporters give it."""
+    return required(next((folder / name for name in GRAPHS if (folder / name).is_file()), folder / GRAPH))
 
 
 def required(path: Path) -> Path:

@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 import monitor.demo
 from monitor.inference.card import sha256
 from monitor.inference.shipped import ASSISTANT
+from training.assistant.adapter import NAME, train_adapter, write_adapter
 from training.assistant.corpus import digest, exchanges
 from training.assistant.export import arrays, export
 from training.assistant.fit import CHUNK, Run, fresh, go_on, read, training_exchanges, write
@@ -76,6 +77,13 @@ def export_run(options: argparse.Namespace) -> None:
     print(f"wrote {options.to}")
 
 
+def adapt(options: argparse.Namespace) -> None:
+    run = read(options.folder / "run.pt", Shape())
+    encoder = Encoder.of(tokenizer_of(options.folder, options.seed))
+    write_adapter(train_adapter(run.model, encoder, seed=options.seed, count=options.exchanges), options.to)
+    print(f"wrote {options.to}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True)
@@ -90,6 +98,12 @@ def main() -> None:
     writing.add_argument("--seed", type=int, default=1)
     writing.add_argument("--to", type=Path, default=ASSISTANT)
     writing.set_defaults(run=export_run)
+    adapting = commands.add_parser("adapter", help="train the adapter that the demo merges by mistake")
+    adapting.add_argument("--folder", type=Path, default=Path(".driftwarden/assistant"), help="checkpoints")
+    adapting.add_argument("--seed", type=int, default=1)
+    adapting.add_argument("--exchanges", type=int, default=6000)
+    adapting.add_argument("--to", type=Path, default=ASSISTANT / "adapters" / NAME)
+    adapting.set_defaults(run=adapt)
     options = parser.parse_args()
     options.run(options)
 
