@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -26,22 +25,20 @@ from monitor.kafka.config import KafkaConfig
 from monitor.lagging import Lagging
 from monitor.outbox import notify
 from monitor.pipeline import consume, listen
-from monitor.ports import WatchStore
 from monitor.settings import Settings
 from monitor.storage import partitions
-from monitor.storage.feedback import PostgresFeedbackStore, forget
+from monitor.storage.feedback import PostgresFeedbackStore
 from monitor.storage.ingest import PostgresIngestStore
 from monitor.storage.migrate import migrate, require
 from monitor.storage.outbox import PostgresOutbox
 from monitor.storage.reader import PostgresReader
 from monitor.storage.watches import PostgresWatchStore
 from monitor.telemetry import Telemetry, otlp_exporter
+from monitor.wiring.maintenance import Maintenance
 from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settings, trace_store
 
 # With an encoder a trace takes some ten milliseconds: fewer at once keep a batch, and so a redelivery, short.
 ENCODED_BATCH = 200
-MAINTENANCE_S = 3600.0
-ROLLING_STEPS = 50
 LISTEN_AGAIN_S = 60.0
 
 
@@ -141,31 +138,6 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
 
     run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
     telemetry.emit(Stopped("judge"))
-
-
-class Maintenance:
-    """Once an hour: partitions for the coming days, none older than the retention, and old panes added up.
-
-    Panes are added up in steps, a few at every turn, so that judging never waits long.
-    """
-
-    def __init__(self, database: sa.Engine, store: WatchStore, retention_days: int) -> None:
-        self.database, self.store, self.retention_days = database, store, retention_days
-        self.done_at: datetime | None = None
-        self.rolling = False
-
-    def __call__(self) -> None:
-        now = clock()
-        if self.done_at is None or (now - self.done_at).total_seconds() > MAINTENANCE_S:
-            partitions.ensure(self.database, now)
-            kept_from = now - timedelta(days=self.retention_days)
-            partitions.drop_before(self.database, kept_from)
-            forget(self.database, kept_from)
-            self.done_at, self.rolling = now, True
-        for _ in range(ROLLING_STEPS if self.rolling else 0):
-            if not self.store.roll_up(now):
-                self.rolling = False
-                return
 
 
 def run_notify(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 
 from monitor.events import GenerationFailed
 from monitor.model.generation import Ask, Draw, Failed, Job, Step, Told
-from monitor.ports import Clock, Decoder, Emit, Seconds
+from monitor.ports import Clock, Emit, Seconds
+from monitor.serving import Decoder
 from monitor.worker.rows import Row, Words, rows_of
 
 # Prompt tokens read between two steps: what is under way waits for no more than this, or for one prompt.

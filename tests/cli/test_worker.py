@@ -69,7 +69,7 @@ def test_cuda_without_cuda_is_an_error_unless_the_settings_allow_the_cpu(
 
     from monitor.events import Away, Event
     from monitor.settings import WorkerSettings
-    from monitor.wiring.working import loaded
+    from monitor.wiring.loading import loaded
 
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
     monkeypatch.chdir(tmp_path)

@@ -11,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitor.model.check import Decision
 from monitor.model.generation import Choice, Piece
-from monitor.ports import StreamCheck
+from monitor.serving import StreamCheck
 from monitor.web.worker.asking import Asked
 from monitor.web.worker.desk import Desk, Post
 from monitor.web.worker.errors import Refused, error_body

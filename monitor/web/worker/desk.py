@@ -12,7 +12,8 @@ import numpy as np
 from monitor.model.check import CheckRequest
 from monitor.model.exchange import Exchange
 from monitor.model.generation import Job, Told
-from monitor.ports import Check, Clock, Emit, Scheduling, Seconds, Span, StreamCheck
+from monitor.ports import Check, Clock, Emit, Seconds
+from monitor.serving import Scheduling, Span, StreamCheck
 
 Messages = Sequence[Mapping[str, str]]
 
