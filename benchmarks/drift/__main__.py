@@ -24,17 +24,22 @@ PARTS = ("page", "arl", "delay", "power", "peers", "cost", "llmdrift", "month")
 _WITH_PEERS = ("power", "peers", "cost")
 
 
-def laws(only: str | None) -> list[Law]:
-    """Every law, or those whose name holds a word."""
+def laws(only: list[str] | None) -> list[Law]:
+    """Every law, or those whose name holds one of the words."""
     every: list[Law] = [*SCALARS, Topics(), *real_laws(progress)]
-    return [law for law in every if only is None or only in law.name]
+    return [law for law in every if only is None or any(word in law.name for word in only)]
 
 
 def options(arguments: argparse.Namespace) -> list[str]:
     """What was asked for beside the parts, as it is written on the command line."""
     named = [name for name in ("only", "references", "panes", "replicates") if getattr(arguments, name) is not None]
-    given = [word for name in named for word in (f"--{name}", str(getattr(arguments, name)))]
+    given = [word for name in named for word in (f"--{name}", *words(getattr(arguments, name)))]
     return ["--quick", *given] if arguments.quick else given
+
+
+def words(value: int | list[str]) -> list[str]:
+    """A value as it is written on the command line."""
+    return value if isinstance(value, list) else [str(value)]
 
 
 def main() -> None:
@@ -44,7 +49,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="a smoke test: its figures mean little")
-    parser.add_argument("--only", metavar="WORD", help="only the laws whose name holds the word")
+    parser.add_argument("--only", metavar="WORD", nargs="+", help="only the laws whose name holds one of the words")
     parser.add_argument("--results", type=Path, default=FOLDER, help="folder of the JSON files")
     for name in ("references", "panes", "replicates"):
         parser.add_argument(f"--{name}", type=int, help=f"instead of {getattr(FULL, name):,}")
