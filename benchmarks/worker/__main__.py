@@ -1,8 +1,8 @@
 """The worker: batching, cache, traces, and a broker that is away. ``python -m benchmarks.worker [--only batching]``
 
 One process and thread for the model, seeded weights (7 million), greedy answers of given lengths. Ways take turns, so
-that a busy neighbour slows all of them alike; figures are medians of the repeats, ratios medians of the ratios of each
-repeat. Served requests come from clients in another process.
+that a busy neighbour slows all of them alike; batching and cache are timed in CPU-seconds. Figures are medians of the
+repeats, ratios medians of the ratios of each repeat. Served requests come from clients in another process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PARTS = ("batching", "cache", "trace", "serving")
 
 
 def in_turns(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Seconds of each way, in every repeat."""
+    """CPU-seconds of each way, in every repeat: one thread does all of it."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(repeats):
         for name, way in ways.items():
@@ -38,15 +38,15 @@ def ratio(slow: Sequence[float], fast: Sequence[float]) -> float:
 
 
 def batching(root: Path, repeats: int) -> None:
-    work = mixed(96)
+    work = mixed(64)
     tokens = sum(each.tokens for each in work)
     for export in ("growing", "shared"):
         model = decoder(folder(root, export))  # type: ignore[arg-type]
         found = in_turns(ways_to_batch(model, work), repeats)
         for name, seconds in found.items():
             click.echo(
-                f"{export:8} {name:20} {tokens / statistics.median(seconds):7.0f} tokens/s"
-                f"  continuous is {ratio(seconds, found['continuous']):.2f} times as fast"
+                f"{export:8} {name:20} {tokens / statistics.median(seconds):7.0f} tokens per CPU-second;"
+                f" continuous is {ratio(seconds, found['continuous']):.2f} times as fast"
             )
 
 
@@ -62,7 +62,7 @@ def cache(root: Path, repeats: int) -> None:
             found = in_turns(ways, max(1, repeats // 2))
             with_s, without_s = (statistics.median(found[name]) for name in ("with", "without"))
             click.echo(
-                f"{export:8} {count:4} tokens after 64: with cache {count / with_s:6.0f} tokens/s, without"
+                f"{export:8} {count:4} tokens after 64: with cache {count / with_s:6.0f} tokens per CPU-second, without"
                 f" {count / without_s:6.0f}, ratio {ratio(found['without'], found['with']):.1f}"
             )
 

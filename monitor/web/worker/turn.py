@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.types import Receive
 
+from monitor.errors import Permanent
 from monitor.events import Generated
 from monitor.model.check import CheckRequest, Decision
 from monitor.model.exchange import Context, Exchange
@@ -41,7 +42,10 @@ class Turn:
 
     async def guarded(self, check: Callable[[T], Decision], request: T) -> Decision:
         """A decision, made by another thread: this one answers everybody."""
-        return await asyncio.get_running_loop().run_in_executor(self.desk.pool, check, request)
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self.desk.pool, check, request)
+        except Permanent as error:  # a policy that is not here
+            raise Refused(400, str(error), param="driftwarden.policy", code="policy_not_found") from error
 
     async def admitted(self) -> Decision | None:
         """What the guard says of the prompt where it is not to be answered; None where it is."""

@@ -45,10 +45,8 @@ Start = Callable[..., Site]
 
 @contextmanager
 def running(model: Path, sinks: dict[str, Any] | None = None, **given: Any) -> Iterator[Site]:
-    guard = given.pop("policies", ())
-    found = Settings(
-        worker=WorkerSettings(model=model, port=0, **given), guard=GuardSettings(policies=guard), kafka=None
-    )
+    guard = GuardSettings(policies=given.pop("policies", ()), on_error=given.pop("on_error", "allow"))
+    found = Settings(worker=WorkerSettings(model=model, port=0, **given), guard=guard, kafka=None)
     traces, feedback = MemorySink(), MemorySink()
     telemetry = Telemetry("worker", json_logs=True, stream=io.StringIO())
     over, addresses = threading.Event(), Queue[str]()

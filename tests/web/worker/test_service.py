@@ -268,6 +268,40 @@ def test_the_guard_stops_a_prompt_before_the_model_is_asked(start: Start, policy
         assert (trace.guard.verdict, trace.guard.rule, trace.output_messages) == ("deny", "injection", [])
 
 
+def test_a_policy_that_is_not_here_is_an_error_object(start: Start, policy: Path) -> None:
+    site = start(guard="inside", policies=(policy,))
+    with site.client() as client, pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model="bot", messages=ASK, extra_body={"driftwarden": {"policy": "other"}})
+    assert refused.value.code == "policy_not_found"
+    assert "expected one of p, got 'other'" in refused.value.message
+
+
+@pytest.mark.parametrize(("on_error", "ends"), [("allow", "length"), ("deny", "content_filter")])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_guard_that_is_away_lets_all_pass_or_nothing(start: Start, on_error: str, ends: str, stream: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as nobody:
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+    site = start(guard=address, on_error=on_error)
+    with site.client() as client:
+        made: Any = client.completions.create(model="bot", prompt="a", max_tokens=4, temperature=0, stream=stream)
+        last = list(made)[-1] if stream else made
+    (trace,) = traces(site, 1)
+    assert last.choices[0].finish_reason == ends
+    assert trace.guard is not None
+    assert (trace.guard.verdict, trace.guard.degraded) == (on_error, True)
+
+
+def test_a_guard_over_its_deadline_is_waited_for_no_longer(start: Start) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # takes connections and never answers
+        site = start(guard=f"http://127.0.0.1:{frozen.getsockname()[1]}", on_error="deny")
+        with site.client() as client:
+            answer = client.completions.create(model="bot", prompt="a", max_tokens=4)
+    (trace,) = traces(site, 1)
+    assert answer.choices[0].finish_reason == "content_filter"
+    assert trace.guard is not None
+    assert trace.guard.findings[0].reason == "no answer within 50 ms"
+
+
 def test_the_guard_replaces_an_answer_and_the_trace_keeps_the_models_own(start: Start, policy: Path) -> None:
     site = start(guard="inside", policies=(policy,))
     extension = {"driftwarden": {"context": ["Refunds take five days."]}}
