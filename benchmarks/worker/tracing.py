@@ -50,7 +50,7 @@ def exchange(job: Job) -> Exchange:
 def origin() -> Origin:
     return Origin(
         Model(name="bot", revision="ab" * 32, precision="fp32"), Service("worker"), PromptTemplate("chat"),
-        Tokenization("t", SHAPE.vocabulary), [b"x"] * SHAPE.vocabulary,
+        Tokenization("t", SHAPE.vocabulary), ["x"] * SHAPE.vocabulary,
     )  # fmt: skip
 
 

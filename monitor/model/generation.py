@@ -75,6 +75,47 @@ class Ask:
     sample_temperature: float = 1.0
 
 
+class Best:
+    """The most probable tokens at each place of an answer, best first; ``len`` counts the places.
+
+    Arrays double as they fill: a place costs two copies of k numbers, and a whole answer is read in one.
+    """
+
+    __slots__ = ("_count", "_ids", "_logprobs")
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._ids: NDArray[np.int64] = np.empty((0, 0), np.int64)
+        self._logprobs: NDArray[np.float32] = np.empty((0, 0), np.float32)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, ids: NDArray[np.int64], logprobs: NDArray[np.float32]) -> None:
+        """The next place: ``(k,)`` each, of one k for all places."""
+        if self._count == len(self._ids):
+            room = max(16, 2 * self._count)
+            wider, deeper = np.empty((room, len(ids)), np.int64), np.empty((room, len(ids)), np.float32)
+            if self._count:
+                wider[: self._count], deeper[: self._count] = self._ids, self._logprobs
+            self._ids, self._logprobs = wider, deeper
+        self._ids[self._count] = ids
+        self._logprobs[self._count] = logprobs
+        self._count += 1
+
+    def at(self, place: int, most: int) -> list[tuple[int, float]]:
+        """The best tokens of a place with their log-probabilities, at most so many."""
+        return list(zip(self._ids[place, :most].tolist(), self._logprobs[place, :most].tolist(), strict=True))
+
+    def columns(self, most: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """``(places, k)`` ids and log-probabilities, k at most ``most``."""
+        return self._ids[: self._count, :most], self._logprobs[: self._count, :most]
+
+    def cut(self, count: int) -> None:
+        """Drop all places but the first."""
+        self._count = min(self._count, count)
+
+
 @dataclass(slots=True, eq=False)
 class Choice:
     """One answer as it grows: columns over its tokens, without the one that ended it.
@@ -84,7 +125,7 @@ class Choice:
         starts: where each token begins, in bytes of the answer.
         logprob: raw, in nats.
         entropy: of the whole vocabulary, in nats.
-        top: ``(k,)`` ids and ``(k,)`` log-probabilities per token, best first.
+        top: the most probable tokens at each place.
         text: all that was given out.
         finish: None while it grows.
     """
@@ -93,15 +134,16 @@ class Choice:
     starts: list[int] = field(default_factory=list)
     logprob: list[float] = field(default_factory=list)
     entropy: list[float] = field(default_factory=list)
-    top: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
+    top: Best = field(default_factory=Best)
     text: str = ""
     finish: Finish | None = None
 
     def cut(self, length: int) -> None:
         """Drop the tokens that begin behind so many bytes: those of a text that ended the answer."""
         kept = sum(start < length for start in self.starts)
-        for column in (self.ids, self.starts, self.logprob, self.entropy, self.top):
+        for column in (self.ids, self.starts, self.logprob, self.entropy):
             del column[kept:]
+        self.top.cut(kept)
 
 
 @dataclass(slots=True)

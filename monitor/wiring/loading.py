@@ -89,7 +89,7 @@ def origin(found: Loaded, wanted: WorkerSettings) -> Origin:
         service=service,
         template=named,
         tokenization=Tokenization(folder.tokenizer_hash, found.decoder.vocabulary),
-        spelt=found.words.spelt,
+        texts=[spelt.decode("utf-8", "replace") for spelt in found.words.spelt],
         top=wanted.top_logprobs,
         rate=wanted.trace_rate,
         gpu="cuda:0" if found.decoder.provider == "CUDAExecutionProvider" else None,

@@ -53,7 +53,7 @@ class Row:
         choice.starts.append(self.writer.length)
         choice.logprob.append(logprob)
         choice.entropy.append(float(step.entropy[i]))
-        choice.top.append((step.top_ids[i], step.top_logprobs[i]))
+        choice.top.add(step.top_ids[i], step.top_logprobs[i])
         said = self.writer.feed(words.spelt[token])
         if self.writer.stopped:
             choice.cut(self.writer.length)

@@ -40,7 +40,7 @@ class Origin:
 
     Attributes:
         model: the build block; deployments are compared by its hash.
-        spelt: the bytes of each token.
+        texts: what each token reads as.
         top: alternatives per token that a trace keeps.
         rate: share of exchanges that are traced.
     """
@@ -49,7 +49,7 @@ class Origin:
     service: Service
     template: PromptTemplate | None
     tokenization: Tokenization
-    spelt: Sequence[bytes]
+    texts: Sequence[str]
     top: int = 5
     rate: float = 1.0
     gpu: str | None = None
@@ -108,18 +108,17 @@ def message(choice: Choice) -> OutputMessage:
 
 def columns(choice: Choice, origin: Origin) -> Logprobs:
     """The columns over the answer's tokens; ``source`` is raw: before any temperature."""
-    k = min(origin.top, len(choice.top[0][0]))
-    ids = np.array([ids[:k] for ids, _ in choice.top])
-    logprobs = np.array([values[:k] for _, values in choice.top], np.float64)
+    ids, logprobs = choice.top.columns(origin.top)
+    k = ids.shape[1]
     return Logprobs(
         unit="nats",
         source="raw",
         token_ids=choice.ids,
-        tokens=[origin.spelt[token].decode("utf-8", "replace") for token in choice.ids],
+        tokens=[origin.texts[token] for token in choice.ids],
         byte_offsets=choice.starts,
         logprob=rounded(choice.logprob),
         entropy=rounded(choice.entropy),
-        top_k=TopK(k, ids.tolist(), logprobs.round(PLACES).tolist()) if k else None,
+        top_k=TopK(k, ids.tolist(), logprobs.astype(np.float64).round(PLACES).tolist()) if k else None,
     )
 
 

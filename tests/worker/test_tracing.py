@@ -39,7 +39,7 @@ def origin(bench: Bench, **fields: object) -> Origin:
         service=Service("worker", "1", "host"),
         template=PromptTemplate("chat", hash="1234"),
         tokenization=Tokenization("t", 260),
-        spelt=bench.scheduler.words.spelt,
+        texts=[each.decode("utf-8", "replace") for each in bench.scheduler.words.spelt],
         **fields,  # type: ignore[arg-type]
     )
 

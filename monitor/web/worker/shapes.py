@@ -58,9 +58,7 @@ class ChatShape:
         return {"content": [self.token(choice, place) for place in range(*span)], "refusal": None}
 
     def token(self, choice: Choice, place: int) -> dict[str, Any]:
-        ids, values = choice.top[place]
-        best = zip(ids[: self.top].tolist(), values[: self.top].tolist(), strict=True)
-        alternatives = [self.spelling(token, logprob) for token, logprob in best]
+        alternatives = [self.spelling(token, logprob) for token, logprob in choice.top.at(place, self.top or 0)]
         return {**self.spelling(choice.ids[place], choice.logprob[place]), "top_logprobs": alternatives}
 
     def spelling(self, token: int, logprob: float) -> dict[str, Any]:
@@ -103,11 +101,7 @@ class CompletionShape:
         }
 
     def best(self, choice: Choice, place: int) -> dict[str, float]:
-        ids, values = choice.top[place]
-        return {
-            self.text(token): logprob
-            for token, logprob in zip(ids[: self.top].tolist(), values[: self.top].tolist(), strict=True)
-        }
+        return {self.text(token): logprob for token, logprob in choice.top.at(place, self.top or 0)}
 
     def text(self, token: int) -> str:
         return self.spelt[token].decode("utf-8", "replace")
