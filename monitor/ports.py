@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from detectors.base import Sum
 from detectors.calibration import Calibration
+from detectors.score import Score
 from monitor.events import Event
 from monitor.model.alert import Alert, Change, Message, Outcome
 from monitor.model.baseline import Baseline
@@ -21,6 +22,7 @@ from monitor.model.feedback import Certificate, Fitted, Labelled, Opinion
 from monitor.model.record import Gap, Partition, PartitionState, Progress, Record, Reject, StoredReject
 from monitor.model.scored import PaneSum, Scored, Unit
 from monitor.model.segment import Segment
+from monitor.model.trace import Trace
 from monitor.model.verdict import Verdict
 from monitor.watch import Watch
 
@@ -248,6 +250,24 @@ class FeedbackStore(Protocol):
 
     def certified(self, found: Certificate, at: datetime) -> int:
         """Keep a certificate; its number."""
+
+
+class JudgedStore(Protocol):
+    """Stored answers that a judge of answers looks at, and what it said."""
+
+    def claim(
+        self, now: datetime, *, since: timedelta, share: float, per_minute: int, limit: int
+    ) -> Sequence[tuple[Key, Trace]]:
+        """At most ``limit`` traces with context of the time since, the newest first, that no judge has claimed yet.
+
+        Of all traces the same ``share``; together with all requests of the last minute no more than ``per_minute``.
+        """
+
+    def known(self, digests: Sequence[str]) -> dict[str, Score]:
+        """What was said before to the same questions."""
+
+    def settle(self, key: Key, score: Score, *, digest: str | None, requests: int) -> None:
+        """Keep what was said of a claimed trace, and how many requests that took."""
 
 
 class Outbox(Protocol):

@@ -19,6 +19,7 @@ from monitor.errors import Permanent
 from monitor.fitting import Learning
 from monitor.judging import Budget
 from monitor.kafka.config import KafkaConfig
+from monitor.llmjudge.config import JudgeConfig
 from monitor.watch import Pace
 from monitor.webhook.config import WebhookConfig
 
@@ -190,6 +191,7 @@ class Settings(BaseSettings):
     ingest: Ingest = Ingest()
     embedding: EmbeddingSettings = EmbeddingSettings()
     grounding: GroundingSettings = GroundingSettings()
+    judge: JudgeConfig = JudgeConfig()
     drift: Drift = Drift()
     webhook: WebhookConfig = WebhookConfig()
     web: Web = Web()

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from monitor.ports import WatchStore
-from monitor.storage import partitions
+from monitor.storage import judged, partitions
 from monitor.storage.feedback import forget
 from monitor.wiring.parts import clock
 
@@ -33,6 +33,7 @@ class Maintenance:
             kept_from = now - timedelta(days=self.retention_days)
             partitions.drop_before(self.database, kept_from)
             forget(self.database, kept_from)
+            judged.forget(self.database, kept_from)
             self.done_at, self.rolling = now, True
         for _ in range(ROLLING_STEPS if self.rolling else 0):
             if not self.store.roll_up(now):

@@ -34,6 +34,7 @@ from monitor.storage.outbox import PostgresOutbox
 from monitor.storage.reader import PostgresReader
 from monitor.storage.watches import PostgresWatchStore
 from monitor.telemetry import Telemetry, otlp_exporter
+from monitor.wiring.answers import run_answers
 from monitor.wiring.maintenance import Maintenance
 from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settings, trace_store
 
@@ -128,6 +129,7 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         new_id=new_id,
     )
     keep = Maintenance(database, store, found.database.retention_days)
+    answers = threading.Thread(target=run_answers, args=(found, database, stopped, telemetry.emit), name="answers")
     telemetry.emit(Started("judge", f"at most {found.drift.false_alarms:g} false alarms in 30 days"))
 
     def between() -> None:
@@ -136,7 +138,14 @@ def run_judging(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
         learning.learn()
         lagging.tick()
 
-    run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
+    if found.judge.url is not None:
+        answers.start()
+    try:
+        run_judge(judge, between, emit=telemetry.emit, stopped=stopped, wait=stopped.wait)
+    finally:
+        stopped.event.set()
+        if answers.ident is not None:
+            answers.join()
     telemetry.emit(Stopped("judge"))
 
 
