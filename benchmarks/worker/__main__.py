@@ -111,7 +111,7 @@ def serving(root: Path, repeats: int) -> None:
         for repeat in range(3 * repeats):
             order = list(ways) if repeat % 2 else list(reversed(ways))
             for name in order:
-                rounds[name].append(ways[name].round(120, 4, 64))
+                rounds[name].append(ways[name].round(60, 4, 64))
         for name, found in rounds.items():
             tell(name, found, rounds["traces off"], ways[name])
 
