@@ -155,7 +155,7 @@ class WorkerSettings:
     fallback: bool = False
     threads: Annotated[int, Field(ge=1, le=256)] = 1
     slots: Annotated[int, Field(ge=1, le=1024)] = 8
-    queue: Annotated[int, Field(ge=0, le=100_000)] = 64
+    queue: Annotated[int, Field(ge=1, le=100_000)] = 64
     length: Annotated[int, Field(ge=2, le=1_000_000)] = 2048
     template: Path | None = None
     guard: str = "off"
