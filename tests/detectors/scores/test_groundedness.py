@@ -120,3 +120,12 @@ def test_the_opinion_of_a_short_answer_takes_the_mean_of_its_words() -> None:
 @pytest.mark.parametrize(("value", "prior", "other"), [(0.3, 0.4, 0.4), (0.9, 0.5, 0.2), (0.01, 0.3, 0.6)])
 def test_a_prior_moved_there_and_back_changes_nothing(value: float, prior: float, other: float) -> None:
     assert at_prior(at_prior(value, prior, other), other, prior) == pytest.approx(value)
+
+
+def test_a_comparison_that_hardly_varied_in_training_is_held_to_what_it_was() -> None:
+    evidence = compare(HELD, CONTEXT, "", LEXICON)
+    assert evidence is not None
+    usual = Head(evidence.features.mean(axis=0), np.full(len(names()), 0.001, np.float32), weights(len(names())))
+    far = Head(usual.mean - 100.0, usual.scale, usual.weights)
+    near = Head(usual.mean - 0.001, usual.scale, usual.weights)
+    np.testing.assert_allclose(run(far, evidence).whole, run(near, evidence).whole, rtol=1e-3, atol=1e-3)
