@@ -64,10 +64,17 @@ class EmbeddingSettings:
 
 @dataclass(frozen=True, slots=True)
 class GroundingSettings:
-    """The model behind the score `grounding`: the one that comes with the package, a file, or none."""
+    """The model behind the score `grounding`: the one that comes with the package, a file, or none.
+
+    ``model`` is the folder of an ONNX model behind `grounding.model`, run on a share of the traces and at most so many
+    seconds a batch.
+    """
 
     source: Literal["shipped", "file", "off"] = "shipped"
     file: Path | None = None
+    model: Path | None = None
+    model_share: Annotated[float, Field(gt=0, le=1)] = 0.1
+    model_deadline_s: Annotated[float, Field(gt=0, le=60)] = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,8 @@ def report(_files: Sequence[Path]) -> None:
           f"{statistics.mean(len(t.logprobs.logprob) for t in shown if t.logprobs):.0f} tokens")  # fmt: skip
     alone, many = cost_us(traces[: TRACES // 4], 1), cost_us(traces, 256)
     print(f"{'µs of CPU per trace':32}{'batch 1':>10}{'batch 256':>11}{'scores/s/core':>16}")
-    for name in NAMES:
+    # What a model of the user's costs is told by that model alone.
+    for name in (name for name in NAMES if many[name] > 0):
         print(f"{name:32}{alone[name]:10.1f}{many[name]:11.1f}{1e6 / max(many[name], 1e-3):16,.0f}")
     totals = sum(alone.values()), sum(many.values())
     print(f"{'all of them':32}{totals[0]:10.1f}{totals[1]:11.1f}{1e6 / totals[1]:16,.0f} traces/s/core")

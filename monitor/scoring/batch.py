@@ -9,6 +9,7 @@ from monitor.model.decoded import Decoded
 from monitor.model.scored import Scored
 from monitor.model.signal import Column
 from monitor.ports import Embedder
+from monitor.scoring.checked import Checking
 from monitor.scoring.exchange import exchanges
 from monitor.scoring.grounded import steps
 from monitor.scoring.languages import labels
@@ -25,7 +26,7 @@ class Scorer:
     """Scores batches. Without an embedder only vectors that traces carry are used, of the model named.
 
     ``timer`` gives seconds, from which the cost of each score is told. Without a ``grounder`` there is no score
-    ``grounding``.
+    ``grounding``, and without ``checking`` none ``grounding.model``.
     """
 
     def __init__(
@@ -36,12 +37,13 @@ class Scorer:
         dimension: int,
         timer: Timer = untimed,
         grounder: Model | None = None,
+        checking: Checking | None = None,
     ) -> None:
         self.embedder = embedder
         self.name = embedder.name if embedder else name
         self.dimension = embedder.dimension if embedder else dimension
         self.timer = timer
-        self.steps = steps(grounder)
+        self.steps = steps(grounder, checking)
 
     @property
     def space(self) -> str:

@@ -24,6 +24,7 @@ from monitor.model.scored import PaneSum, Scored
 from monitor.pipeline import Pipeline
 from monitor.ports import Embedder, Emit, Sink
 from monitor.scoring import Adder, Scorer, space_of
+from monitor.scoring.checked import Checking
 from monitor.settings import Settings, load_settings
 from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
@@ -110,6 +111,17 @@ def grounder(found: Settings) -> Model | None:
     return load_grounding(wanted.file)
 
 
+def checking(found: Settings) -> Checking | None:
+    """What a model of the user's measures; None where there is none."""
+    wanted = found.grounding
+    if wanted.model is None:
+        return None
+    from monitor.inference.checker import Checker
+
+    made = Checker.load(wanted.model, threads=found.embedding.threads, provider=found.embedding.provider)
+    return Checking(made.score, wanted.model_share, wanted.model_deadline_s, perf_counter)
+
+
 def scorer(found: Settings, *, vectors: bool = True) -> Scorer:
     """The scorer; without vectors no encoder is loaded, and only those that traces carry are there."""
     wanted = found.embedding
@@ -119,6 +131,7 @@ def scorer(found: Settings, *, vectors: bool = True) -> Scorer:
         dimension=wanted.dimension,
         timer=perf_counter,
         grounder=grounder(found),
+        checking=checking(found),
     )
 
 

@@ -9,9 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchmarks.scores.fuzz import check, decoded, made_up, traces
+from detectors.score import ok
 from monitor.inference.grounding import shipped_grounding
 from monitor.model.scores import NAMES
 from monitor.scoring import Scorer
+from monitor.scoring.checked import Checking
 from tests.stores import decoded as read
 from tests.stores import line
 
@@ -30,14 +32,15 @@ def test_every_trace_has_every_score_whatever_is_in_it(draws: list[random.Random
 
 def test_made_up_traces_reach_every_status_of_every_score() -> None:
     """Else the test above would tell nothing of them."""
-    scorer = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding())
+    checking = Checking(lambda answer, _: ok(len(answer) % 2), 1.0, 9.0, lambda: 0.0)
+    scorer = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding(), checking=checking)
     found = scorer.score([item for seed in range(4) for item in traces(seed, 256)]).scores
     reached = {name: {score.status for score in found[name]} for name in NAMES}
     assert [name for name in NAMES if "ok" not in reached[name]] == []
     never_lacking = {name for name, statuses in reached.items() if "insufficient_input" not in statuses}
     assert never_lacking <= {"format.truncation"}
     assert {name for name, statuses in reached.items() if "abstained" in statuses} == {
-        "grounding", "grounding.lexical", "consistency.agreement", "consistency.semantic_entropy",
+        "grounding", "grounding.lexical", "grounding.model", "consistency.agreement", "consistency.semantic_entropy",
         "consistency.support", "consistency.dispersion", "risk",
     }  # fmt: skip
 
