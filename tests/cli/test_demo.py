@@ -59,7 +59,9 @@ def test_the_demo_catches_the_bad_build_and_cleans_up(temporary: Path) -> None:
     )
     assert re.search(r"^reference learned: the first 300 traces, ", text, re.M)
     assert len(re.findall(r"^webhook: alert\.firing, id msg_\w+, signature verified$", text, re.M)) == 1
-    assert re.search(r"^  all traffic: .+; build orrel-assistant:int4-\w+ answers otherwise \(\d+ %\)", text, re.M)
+    assert re.search(
+        r"^  all traffic: .+ on build orrel-assistant:int4-\w+ since .+: (all|\d+ %) behaviour", text, re.M
+    )
     assert re.search(r"^  onset [\d:]+ UTC, true change [\d:]+ UTC: [+-][0-6]\.\d panes of 5 min$", text, re.M)
     seen = re.search(r"after (\d+) traces of orrel-assistant:int4-", text)
     assert seen

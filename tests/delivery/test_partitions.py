@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.delivery.conftest import Server
 from tests.delivery.sidecar import Sidecar, caught_up
 from tests.delivery.traffic import Traffic
 
+PARTITIONS = (1, 3, 8)
 REFERENCE, TRACES = 400, 1_600
 PACE = {
     "DRIFTWARDEN_DRIFT__REFERENCE_TRACES": str(REFERENCE),
@@ -54,7 +56,6 @@ def verdicts(
 ) -> tuple[list[Verdict], list[float]]:
     """What the judge says of the stream, and how sure; one of two consumers is killed midway and replaced."""
     engine = connect(site.database_url)
-    migrate(engine)
     ensure(site.config, partitions=partitions)
     sink = KafkaSink(site.config, site.topic)
     with ExitStack() as stack:
@@ -82,15 +83,23 @@ def verdicts(
     return [tuple(row[:5]) for row in rows], [row.log_e for row in rows]
 
 
+def installed(folder: Path, server: Server, kafka: Broker) -> Sidecar:
+    """A sidecar with a database of its own."""
+    folder.mkdir()
+    site = Sidecar(folder, server.fresh(), kafka.bootstrap, more=PACE)
+    engine = connect(site.database_url)
+    migrate(engine)
+    engine.dispose()
+    return site
+
+
 def test_one_three_and_eight_partitions_give_the_same_verdicts(server: Server, kafka: Broker, tmp_path: Path) -> None:
     start = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
     records = stream(start)
-    found = []
-    for partitions in (1, 3, 8):
-        folder = tmp_path / str(partitions)
-        folder.mkdir()
-        site = Sidecar(folder, server.fresh(), kafka.bootstrap, more=PACE)
-        found.append(verdicts(site, partitions, records))
+    sites = [installed(tmp_path / str(partitions), server, kafka) for partitions in PARTITIONS]
+    # Most of the time each of them waits for processes to start.
+    with ThreadPoolExecutor(len(sites)) as threads:
+        found = list(threads.map(lambda site, partitions: verdicts(site, partitions, records), sites, PARTITIONS))
     (first, sure), *others = found
     assert any(drifted for *_, drifted in first)
     assert not all(drifted for *_, drifted in first)
