@@ -5,12 +5,18 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
 import openai
 
+from monitor.codec import Limits
+from monitor.codec.records import decode
+from monitor.model.decoded import Decoded
+from monitor.model.record import Partition, Record
+from monitor.model.trace import Trace
 from monitor.settings import GuardSettings, Settings, WorkerSettings
 from monitor.telemetry import Telemetry
 from monitor.testing.sources import MemorySink
@@ -66,3 +72,15 @@ def running(model: Path, sinks: dict[str, Any] | None = None, **given: Any) -> I
             over.set()
             server.join()
     telemetry.close()
+
+
+def traces(site: Site, count: int) -> list[Trace]:
+    """The first traces that were published, as the consumer reads them."""
+    assert site.until(lambda: len(site.traces.published) >= count)
+    found = []
+    for _, value, headers in site.traces.published[:count]:
+        limits = Limits(2**22, 2**18, timedelta(days=1), timedelta(hours=1))
+        read = decode(Record(Partition("t", 0), 0, value, headers), datetime.now(UTC), limits)
+        assert isinstance(read, Decoded), read
+        found.append(read.trace)
+    return found
