@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -21,8 +22,9 @@ from monitor.model.trace import (
     Service,
     Tokenization,
 )
+from monitor.ports import Sink
 from monitor.testing.sources import MemorySink
-from monitor.worker import Origin, Outgoing, Publisher, encoded
+from monitor.worker import Channel, Origin, Outgoing, Publisher, encoded
 
 NOW = datetime(2026, 5, 1, tzinfo=UTC)
 PASSAGE = "Refunds take five days and go to the card that was used. " * 8
@@ -83,6 +85,39 @@ def per_trace(model: Decoder, *, tokens: int, repeats: int) -> dict[str, float]:
         "publishing thread without the client": publishing,
         "bytes": float(len(encoded(made, source).value)),
     }
+
+
+def published_us(model: Decoder, sinks: Mapping[Channel, Sink], *, tokens: int, rate: float, seconds: float) -> float:
+    """Microseconds of CPU of the whole process per trace that goes to a broker at so many a second."""
+    job = answered(model, tokens)
+    job.settle()
+    made, source = exchange(job), origin()
+
+    def encode(item: Exchange) -> Outgoing:
+        return encoded(item, source)
+
+    publisher: Publisher[Exchange] = Publisher(
+        sinks, encode, most=10_000, spool=None, timer=perf_counter, emit=lambda _event: None
+    )
+    thread = threading.Thread(target=publisher.run)
+    thread.start()
+    publisher.put(made)
+    while not publisher.fates["published"]:
+        time.sleep(0.01)
+    count = int(rate * seconds)
+
+    def paced(action: Callable[[], object]) -> float:
+        began = time.process_time()
+        for _ in range(count):
+            action()
+            time.sleep(1 / rate)
+        time.sleep(1)
+        return time.process_time() - began
+
+    idle, busy = paced(lambda: None), paced(lambda: publisher.put(made))
+    publisher.stop()
+    thread.join()
+    return (busy - idle) / count * 1e6
 
 
 def cpu_us(action: Callable[[], object], repeats: int) -> float:

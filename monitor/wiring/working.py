@@ -64,7 +64,15 @@ def publisher(wanted: WorkerSettings, sinks: Mapping[Channel, Sink], traced: Ori
         return item if isinstance(item, Outgoing) else encoded(item, traced)
 
     spool = Spool(wanted.spool, wanted.spool_bytes) if wanted.spool is not None else None
-    return Publisher(sinks, encode, most=wanted.trace_queue, spool=spool, timer=perf_counter, emit=emit)
+    return Publisher(
+        sinks,
+        encode,
+        most=wanted.trace_queue,
+        spool=spool,
+        timer=perf_counter,
+        emit=emit,
+        gather_s=wanted.trace_delay_s,
+    )
 
 
 def guards(

@@ -16,8 +16,6 @@ from monitor.worker.spool import Spool
 T = TypeVar("T")
 
 BATCH = 256
-# Records gather for so long before they are sent: an acknowledgement for many costs as much as for one.
-GATHER_S = 0.1
 LONGEST_WAIT_S = 30.0
 IDLE_S = 5.0
 
@@ -33,6 +31,8 @@ class Publisher(Generic[T]):
         encode: makes a record of what was put; called by the thread.
         most: things in the queue.
         spool: where records go while the broker is away.
+        gather_s: records wait so long for others to go with them: an acknowledgement for many costs as much as for one
+            (at 40 traces a second kafka-python takes 0.9 ms of CPU a trace with 0.1 s, 0.3 ms with 0.5 s).
     """
 
     def __init__(
@@ -44,8 +44,10 @@ class Publisher(Generic[T]):
         spool: Spool | None,
         timer: Seconds,
         emit: Emit,
+        gather_s: float = 0.5,
     ) -> None:
         self.sinks, self.encode, self.spool, self.timer, self.emit = sinks, encode, spool, timer, emit
+        self.gather_s = gather_s
         self.waiting: deque[T] = deque(maxlen=most)
         self.lock = threading.Lock()
         self.there = threading.Event()
@@ -70,7 +72,7 @@ class Publisher(Generic[T]):
         while not self.stopping.is_set():
             self.turn()
             self.there.wait(IDLE_S)
-            self.stopping.wait(GATHER_S)
+            self.stopping.wait(self.gather_s)
         self.away_until = 0.0
         self.turn()
         self.keep(self.take(len(self.waiting)))

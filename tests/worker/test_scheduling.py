@@ -108,7 +108,7 @@ def test_a_queue_that_is_full_refuses(shared_bench: Bench) -> None:
 
 def test_a_cancelled_request_frees_its_slots_before_the_next_step(bench: Bench) -> None:
     settled: list[str] = []
-    gone = bench.submit("gone", Ask(prompt=PROMPTS[0], choices=4, most_tokens=100))
+    gone = bench.submit("gone", greedy(PROMPTS[0], tokens=100, choices=4))
     gone.when_settled(lambda: settled.append("gone"))
     bench.scheduler.turn()
     waiting = bench.submit("next", greedy(PROMPTS[1], tokens=2))

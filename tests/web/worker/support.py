@@ -52,6 +52,7 @@ Start = Callable[..., Site]
 @contextmanager
 def running(model: Path, sinks: dict[str, Any] | None = None, **given: Any) -> Iterator[Site]:
     guard = GuardSettings(policies=given.pop("policies", ()), on_error=given.pop("on_error", "allow"))
+    given = {"trace_delay_s": 0.02, **given}
     found = Settings(worker=WorkerSettings(model=model, port=0, **given), guard=guard, kafka=None)
     traces, feedback = MemorySink(), MemorySink()
     telemetry = Telemetry("worker", json_logs=True, stream=io.StringIO())
