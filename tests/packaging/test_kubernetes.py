@@ -101,6 +101,7 @@ def test_the_schema_knows_the_sections_of_the_settings(schema: dict[str, Any]) -
         ("settings.guard.policies", "one.yaml"),
         ("settings.guard.token", "a secret among the settings"),
         ("settings.worker.token", "a secret among the settings"),
+        ("settings.judge.token", "a secret among the settings"),
         ("secret.values.DATABASE_URL", "postgresql://host/name"),
         ("service.port", 0),
     ],
