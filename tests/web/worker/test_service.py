@@ -35,7 +35,7 @@ def test_an_answer_leaves_a_trace_with_what_the_caller_knew(start: Start) -> Non
     }
     with site.client() as client:
         answer = client.chat.completions.create(
-            model="bot", messages=ASK, max_tokens=6, user="u1", extra_body={"driftwarden": extension},
+            model="bot", messages=ASK, max_tokens=6, seed=1, user="u1", extra_body={"driftwarden": extension},
             extra_headers={"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"},
         )  # fmt: skip
     (trace,) = traces(site, 1)
