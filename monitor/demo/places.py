@@ -77,6 +77,7 @@ def configured(bootstrap_servers: str, topic: str, environ: Mapping[str, str]) -
         "bootstrap_servers": bootstrap_servers,
         "topic": topic,
         "dead_letter_topic": f"{topic}.dlq",
+        "feedback_topic": f"{topic}.feedback",  # a run's topics are removed with it
         "group_id": topic,
     }
     try:

@@ -66,7 +66,7 @@ def test_topics_of_a_run_are_made_and_removed(kafka: Broker, topic: Callable[[st
             return partition_count(config) == 0
         return True
 
-    assert set(made) == {config.topic, f"{config.topic}.dlq"}
+    assert set(made) == {config.topic, f"{config.topic}.dlq", f"{config.topic}.feedback"}
     assert wait_until(gone, deadline_s=20)
 
 
