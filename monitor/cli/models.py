@@ -27,14 +27,15 @@ def build(target: Path | None, source: Path | None) -> None:
 
 
 @models.command()
-@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False), required=False)
+@click.argument("folder", type=click.Path(path_type=Path), required=False)
 def info(folder: Path | None) -> None:
-    """Show a model's card after checking its files against their digests, or a language model's build."""
+    """Show an encoder's card after checking its files against their digests, or a language model's build."""
     from monitor.inference.build import cached_minilm
     from monitor.inference.card import CARD, read_card
+    from monitor.inference.shipped import model_folder
 
     if folder is not None and not (folder / CARD).exists():
-        told(folder)
+        told(model_folder(folder))
         return
     where = folder or cached_minilm()
     card = read_card(where)

@@ -23,6 +23,13 @@ def test_a_build_is_made_and_told(tmp_path: Path) -> None:
     assert rows["build"] in again
 
 
+def test_the_shipped_assistant_is_told_by_name() -> None:
+    code, said = run("info", "assistant")
+    assert code == 0, said
+    assert "orrel-assistant 1.0" in said
+    assert "precision    fp16" in said
+
+
 def test_a_folder_without_a_model_is_refused_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["models", "quantize", str(tmp_path / "absent"), str(tmp_path / "new")])
