@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -76,6 +77,8 @@ def four_bits(model: onnx.ModelProto, block: int) -> onnx.ModelProto:
         raise Permanent(
             f"int4 needs {error.name}, which is not installed; run: pip install 'driftwarden[quantize]'"
         ) from error
+    # It tells every node that it does not touch.
+    logging.getLogger("onnxruntime.quantization.matmul_nbits_quantizer").setLevel(logging.WARNING)
     quantizer = MatMulNBitsQuantizer(model, bits=4, block_size=block, is_symmetric=True)
     quantizer.process()
     return checked(quantizer.model.model, {"MatMulNBits"})
