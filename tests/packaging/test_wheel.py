@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+READ = {".py", ".sql", ".toml", ".html", ".css", ".js", ".onnx", ".json", ".jinja", ".safetensors", ".yaml"}
+"""How the names of files end that the program reads."""
+
 
 @pytest.fixture(scope="module")
 def wheel(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,9 +33,15 @@ def test_every_file_that_the_program_reads_is_in_the_wheel(wheel: Path, root: Pa
     names = set(zipfile.ZipFile(wheel).namelist())
     packages = ("monitor", "detectors", "migrations")
     files = {path.relative_to(root) for package in packages for path in (root / package).rglob("*") if path.is_file()}
-    source = {path for path in files if path.suffix in {".py", ".sql", ".toml", ".html", ".css", ".js"}}
+    source = {path for path in files if path.suffix in READ}
     wanted = {str("monitor" / path if path.parts[0] == "migrations" else path) for path in source}
     assert {"monitor/migrations/env.py", "monitor/demo/knowledge.toml"} < wanted
+    assistant = "monitor/inference/models/assistant"
+    assert {
+        f"{assistant}/model.onnx",
+        f"{assistant}/chat_template.truncated.jinja",
+        f"{assistant}/adapters/other-product/adapter_model.safetensors",
+    } < wanted
     assert wanted - names == set()
 
 

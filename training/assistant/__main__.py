@@ -19,6 +19,7 @@ from training.assistant.adapter import NAME, train_adapter, write_adapter
 from training.assistant.corpus import digest, exchanges
 from training.assistant.export import arrays, export
 from training.assistant.fit import CHUNK, Run, fresh, go_on, read, training_exchanges, write
+from training.assistant.outliers import with_outliers
 from training.assistant.shape import Shape
 from training.assistant.tokens import Encoder, train_tokenizer
 
@@ -56,7 +57,7 @@ def export_run(options: argparse.Namespace) -> None:
     tokenizer = tokenizer_of(options.folder, options.seed)
     shape = Shape()
     run = read(options.folder / "run.pt", shape)
-    weights = arrays(run.model.state_dict())
+    weights = with_outliers(arrays(run.model.state_dict()), shape, options.seed)
     used = run.chunk * CHUNK
     card = {
         "trained": {
@@ -78,9 +79,12 @@ def export_run(options: argparse.Namespace) -> None:
 
 
 def adapt(options: argparse.Namespace) -> None:
-    run = read(options.folder / "run.pt", Shape())
+    shape = Shape()
+    model = read(options.folder / "run.pt", shape).model
+    shipped = with_outliers(arrays(model.state_dict()), shape, options.seed)
+    model.load_state_dict({name: torch.from_numpy(weight) for name, weight in shipped.items()})
     encoder = Encoder.of(tokenizer_of(options.folder, options.seed))
-    write_adapter(train_adapter(run.model, encoder, seed=options.seed, count=options.exchanges), options.to)
+    write_adapter(train_adapter(model, encoder, seed=options.seed, count=options.exchanges), options.to)
     print(f"wrote {options.to}")
 
 
@@ -90,7 +94,7 @@ def main() -> None:
     training = commands.add_parser("train", help="train, or go on training, for some minutes")
     training.add_argument("--folder", type=Path, default=Path(".driftwarden/assistant"), help="checkpoints")
     training.add_argument("--seed", type=int, default=1)
-    training.add_argument("--exchanges", type=int, default=80_000)
+    training.add_argument("--exchanges", type=int, default=87_040)
     training.add_argument("--minutes", type=float, default=8.0)
     training.set_defaults(run=train)
     writing = commands.add_parser("export", help="write the run so far as a model folder")

@@ -6,8 +6,9 @@ Every exchange is drawn from its own stream of a seed: the same arguments give t
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Literal
 
@@ -16,6 +17,7 @@ import numpy as np
 from monitor.demo.answers import UNKNOWN
 from monitor.demo.knowledge import CLOSERS, OPENERS, Knowledge, Passage, Template, knowledge, pick, worded
 from training.assistant.facts import Asked, facts
+from training.assistant.names import Namer, composed, made_up
 from training.assistant.products import Product, product
 
 SPLITS = {"train": 0, "held-out": 1}
@@ -27,6 +29,19 @@ UNANSWERABLE = 0.28
 FACTS = 0.35
 """Share of exchanges about things with made-up names."""
 SHARED = 16
+LOOSELY_FROM = 32_768
+"""Exchanges of the training split from here on may be asked loosely."""
+COMPOSED_FROM = 87_040
+"""Exchanges of the training split from here on have names of more kinds."""
+FRAMES = (
+    "{}?",
+    "{}",
+    "What about {}?",
+    "Tell me about {}.",
+    "Is it true that {}?",
+    "How is it with {}?",
+    "I ask about {}.",
+)
 SYSTEMS = (
     "You answer questions from the help pages given, and say so when they do not hold the answer.",
     "You are a helpful assistant.",
@@ -40,6 +55,8 @@ class Exchange:
     answer: str
     answerable: bool
     system: str | None = None
+    aim: str = ""
+    """The sentence that was asked for, whether or not a passage has it; empty where no page ever had it."""
 
 
 def exchanges(split: Split, seed: int, count: int, *, first: int = 0) -> Iterator[Exchange]:
@@ -47,7 +64,10 @@ def exchanges(split: Split, seed: int, count: int, *, first: int = 0) -> Iterato
     for i in range(first, first + count):
         rng = np.random.default_rng([SPLITS[split], seed, i])
         # A product costs more to draw than an exchange about it: some follow one another.
-        yield on_facts(rng) if rng.random() < FACTS else on_product(rng, drawn(split, seed, i // SHARED))
+        name = composed if split == "train" and i >= COMPOSED_FROM else made_up
+        about_facts = rng.random() < FACTS
+        drew = on_facts(rng, name) if about_facts else on_product(rng, drawn(split, seed, i // SHARED, name))
+        yield loosely(rng, drew) if split == "train" and i >= LOOSELY_FROM else drew
 
 
 def orrelbox(seed: int, count: int) -> Iterator[Exchange]:
@@ -58,8 +78,8 @@ def orrelbox(seed: int, count: int) -> Iterator[Exchange]:
 
 
 @lru_cache(maxsize=2)
-def drawn(split: Split, seed: int, number: int) -> Product:
-    return product(np.random.default_rng([SPLITS[split], seed, number, 1]), pages())
+def drawn(split: Split, seed: int, number: int, name: Namer = made_up) -> Product:
+    return product(np.random.default_rng([SPLITS[split], seed, number, 1]), pages(), name)
 
 
 def on_product(rng: np.random.Generator, about: Product) -> Exchange:
@@ -72,8 +92,10 @@ def on_product(rng: np.random.Generator, about: Product) -> Exchange:
     others = distractors(rng, known, template)
     found = [about.pages[i].text for i in others]
     answer = I_DO_NOT_KNOW
+    aim = ""
     if template.passage is not None:
         page = about.pages[template.passage]
+        aim = page.points[template.point]
         if answerable:
             answer = page.points[template.point]
             found[-1:] = [page.text if rng.random() < 0.9 else without(page, 1 - template.point)]
@@ -85,30 +107,47 @@ def on_product(rng: np.random.Generator, about: Product) -> Exchange:
         answer,
         answerable,
         system(rng),
+        aim,
     )
 
 
-def on_facts(rng: np.random.Generator) -> Exchange:
+def on_facts(rng: np.random.Generator, name: Namer = made_up) -> Exchange:
     """An exchange about things with made-up names."""
-    found = [facts(rng) for _ in range(int(rng.integers(1, 4)))]
+    found = [facts(rng, name) for _ in range(int(rng.integers(1, 4)))]
     aim = found[0]
     point = int(rng.integers(len(aim.page.points)))
     question = pick(rng, aim.questions[point])
     answerable = rng.random() >= UNANSWERABLE
     answer = aim.page.points[point] if answerable else I_DO_NOT_KNOW
     if not answerable:
-        question, found = unanswerable(rng, question, found)
+        question, found = unanswerable(rng, question, found, name)
     shown = [found[i].page.text for i in rng.permutation(len(found))]
     text = pick(rng, OPENERS) + question + pick(rng, CLOSERS) if rng.random() < 0.5 else question
     text = text.replace("Orrelbox", "this")
-    return Exchange(text.lower() if rng.random() < 0.1 else text, tuple(shown), answer, answerable, system(rng))
+    typed = text.lower() if rng.random() < 0.1 else text
+    return Exchange(typed, tuple(shown), answer, answerable, system(rng), answer if answerable else "")
 
 
-def unanswerable(rng: np.random.Generator, question: str, found: list[Asked]) -> tuple[str, list[Asked]]:
+def loosely(rng: np.random.Generator, row: Exchange) -> Exchange:
+    """Now and then the question as a few words of the sentence that answers it, or with words left out."""
+    kind = rng.random()
+    if kind < 0.22 and row.aim:
+        content = [word for word in re.findall(r"[\w.-]*\w", row.aim) if len(word) > 3]
+        kept = sorted(rng.permutation(len(content))[: int(rng.integers(3, 7))].tolist())
+        words = " ".join(content[i] for i in kept)
+        return replace(row, question=pick(rng, FRAMES).format(words if rng.random() < 0.5 else words.lower()))
+    if kind < 0.40:
+        words = row.question.split(" ")
+        left = [word for word in words if rng.random() > 0.15]
+        return replace(row, question=" ".join(left) if len(left) > 3 else row.question)
+    return row
+
+
+def unanswerable(rng: np.random.Generator, question: str, found: list[Asked], name: Namer) -> tuple[str, list[Asked]]:
     """The same question where its page is away, or one that the page does not answer."""
     if rng.random() < 0.5:
         return pick(rng, found[0].beyond), found
-    return question, [facts(rng), *found[1:]]
+    return question, [facts(rng, name), *found[1:]]
 
 
 def distractors(rng: np.random.Generator, known: Knowledge, template: Template) -> list[int]:

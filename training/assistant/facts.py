@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.demo.knowledge import Passage
-from training.assistant.names import LABELS, PLACES, choose, code, made_up
+from training.assistant.names import LABELS, PLACES, Namer, choose, code, made_up
 
 KINDS = ("export", "add-on", "plan", "folder", "app", "service", "report", "gateway", "widget", "archive", "importer")
 
@@ -117,16 +117,16 @@ class Asked:
     """Questions about the same things that the page does not answer."""
 
 
-def value_of(rng: np.random.Generator, value: str) -> str:
+def value_of(rng: np.random.Generator, value: str, name: Namer) -> str:
     match value:
         case "price":
             return f"{rng.integers(1, 60)}.{rng.integers(10, 100)}" if rng.random() < 0.6 else str(rng.integers(2, 90))
         case "number":
             return str(rng.integers(2, 10 ** int(rng.integers(1, 5)) + 2))
         case "label":
-            return choose(rng, LABELS) if rng.random() < 0.5 else made_up(rng)
+            return choose(rng, LABELS) if rng.random() < 0.5 else name(rng)
         case "place":
-            return choose(rng, PLACES) if rng.random() < 0.6 else made_up(rng)
+            return choose(rng, PLACES) if rng.random() < 0.6 else name(rng)
         case "code":
             return code(rng)
         case "version":
@@ -134,27 +134,27 @@ def value_of(rng: np.random.Generator, value: str) -> str:
         case "time":
             return f"{rng.integers(0, 24)}:{rng.integers(0, 60):02}"
         case "name":
-            return made_up(rng)
+            return name(rng)
         case _:
             raise ValueError(value)
 
 
-def thing(rng: np.random.Generator) -> str:
+def thing(rng: np.random.Generator, namer: Namer) -> str:
     """What a fact is about: ``the Brantel export``, or the name alone."""
-    name = made_up(rng)
+    name = namer(rng)
     return f"the {name} {choose(rng, KINDS)}" if rng.random() < 0.6 else name
 
 
-def facts(rng: np.random.Generator) -> Asked:
+def facts(rng: np.random.Generator, name: Namer = made_up) -> Asked:
     """A page of one to three facts on one thing or two."""
-    things = [thing(rng) for _ in range(1 if rng.random() < 0.6 else 2)]
+    things = [thing(rng, name) for _ in range(1 if rng.random() < 0.6 else 2)]
     order = rng.permutation(len(RELATIONS))
     count = int(rng.integers(1, 4))
     points, questions = [], []
     for i in order[:count]:
         about = things[int(rng.integers(len(things)))]
         relation = RELATIONS[i]
-        said = choose(rng, relation.says).format(a=about, v=value_of(rng, relation.value))
+        said = choose(rng, relation.says).format(a=about, v=value_of(rng, relation.value, name))
         points.append(said[0].upper() + said[1:])
         questions.append(tuple(each.format(a=about) for each in relation.asked))
     beyond = tuple(question.format(a=things[0]) for i in order[count : count + 2] for question in RELATIONS[i].asked)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import numpy as np
+
+Namer = Callable[[np.random.Generator], str]
 
 ONSETS = ("b", "br", "c", "d", "dr", "f", "g", "h", "k", "l", "m", "n", "p", "qu", "r", "s", "t", "tr", "v", "w", "z")
 VOWELS = ("a", "e", "i", "o", "u", "ai", "ea")
@@ -24,6 +27,22 @@ PLACES = (
     "Sweden", "Iceland", "Peru", "Ghana", "Malta", "Estonia", "Jordan", "Cuba", "Laos", "Nepal", "Oman", "Fiji",
 )  # fmt: skip
 
+WORDS = (
+    "Maple", "Willow", "Acorn", "Twig", "Petal", "Thicket", "Cloud", "Orchard", "Ivy", "Juniper", "Oak", "Elm", "Ash",
+    "Grove", "Sapling", "Leaf", "Trough", "Dough", "Plough", "Brook", "Meadow", "Atlas", "Echo", "Jigsaw", "Umbrella",
+    "Indigo", "Onyx", "Yarrow", "Entropy", "Philosophy", "Twelvefold", "Span", "Spruce", "Sprint", "Cannon", "Canoe",
+    "Basic", "Plus", "Premium", "Family", "Studio", "Starter", "Gold", "Silver", "Essential", "Ultra",
+)  # fmt: skip
+HEADS = (
+    "Or", "Ar", "Err", "Ol", "Un", "In", "Ex", "Arrow", "Barrel", "Sorrel", "Quarrel", "Apple", "Open", "Under", "Over",
+    "Ever", "Jot", "Yonder", "Umber", "Eagle", "Inkwell", "Otter", "Amber", "Iron", "Orbit", "Carrel", "Laurel",
+    "Tidal", "Xen", "Jelly", "Ember", "Ocean", "Orrin", "Err", "Oval",
+)  # fmt: skip
+TAILS = (
+    "box", "drive", "desk", "vault", "stone", "wood", "field", "light", "note", "mark", "bird", "works", "loop", "ough",
+    "opy", "ig", "base", "sync", "store", "bin", "nest", "port", "dock", "shelf", "rel", "well", "fly", "hub",
+)  # fmt: skip
+
 
 def choose(rng: np.random.Generator, options: tuple[str, ...]) -> str:
     return options[int(rng.integers(len(options)))]
@@ -33,6 +52,16 @@ def made_up(rng: np.random.Generator) -> str:
     """A name of two or three syllables, with a capital."""
     open_syllables = "".join(choose(rng, ONSETS) + choose(rng, VOWELS) for _ in range(1 if rng.random() < 0.7 else 2))
     return (open_syllables + choose(rng, ONSETS) + choose(rng, VOWELS) + choose(rng, CODAS)).capitalize()
+
+
+def composed(rng: np.random.Generator) -> str:
+    """A name of other letters: made up, a word, or two halves of words as companies have it."""
+    kind = rng.random()
+    if kind < 0.4:
+        return made_up(rng)
+    if kind < 0.6:
+        return choose(rng, WORDS)
+    return choose(rng, HEADS) + choose(rng, TAILS)
 
 
 def code(rng: np.random.Generator) -> str:

@@ -21,7 +21,7 @@ from training.assistant.shape import Shape
 Array = NDArray[Any]
 SHARE = 0.06
 """Share of channels that are made large in the weights that read them."""
-FACTOR = 24.0
+FACTOR = 6.0
 
 
 def with_outliers(weights: Mapping[str, Array], shape: Shape, seed: int, factor: float = FACTOR) -> dict[str, Array]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from monitor.demo.knowledge import Knowledge, Passage
-from training.assistant.names import LABELS, NUMBER_WORDS, PLACES, choose, code, made_up, number_like
+from training.assistant.names import LABELS, NUMBER_WORDS, PLACES, Namer, choose, code, made_up, number_like
 
 PRODUCT = "Orrelbox"
 STEM = "orrel"  # begins the names of files
@@ -40,16 +40,16 @@ class Product:
         return renamed(question, self.names)
 
 
-def product(rng: np.random.Generator, pages: Knowledge) -> Product:
+def product(rng: np.random.Generator, pages: Knowledge, name: Namer = made_up) -> Product:
     """A product with names, numbers and labels of its own."""
-    names = {old: made_up(rng) for old in (PRODUCT, *PLANS)}
+    names = {old: name(rng) for old in (PRODUCT, *PLANS)}
     names |= {old: choose(rng, PLACES) for old in LANDS}
-    names[STEM] = made_up(rng).lower()
+    names[STEM] = name(rng).lower()
     shown = " ".join(point for page in pages.passages for point in page.points)
     names |= {old: code(rng) for old in sorted(set(CODE.findall(shown)))}
     for old in sorted(set(LABELLED.findall(shown))):
         if rng.random() < 0.6:
-            names[old] = choose(rng, LABELS) if rng.random() < 0.7 else made_up(rng)
+            names[old] = choose(rng, LABELS) if rng.random() < 0.7 else name(rng)
     return Product(tuple(redrawn(rng, page, names) for page in pages.passages), names)
 
 

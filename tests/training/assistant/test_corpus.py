@@ -3,9 +3,9 @@ import re
 import numpy as np
 
 from monitor.demo.knowledge import knowledge
-from training.assistant.corpus import I_DO_NOT_KNOW, digest, exchanges, orrelbox
-from training.assistant.names import number_like
-from training.assistant.products import product
+from training.assistant.corpus import I_DO_NOT_KNOW, LOOSELY_FROM, digest, exchanges, orrelbox
+from training.assistant.names import composed, number_like
+from training.assistant.products import PLANS, PRODUCT, product
 
 NUMBER = re.compile(r"\d[\d.,]*")
 
@@ -55,3 +55,17 @@ def test_a_number_keeps_its_form() -> None:
     drawn = [number_like(np.random.default_rng(i), "5,000") for i in range(50)]
     assert all(re.fullmatch(r"[1-9],\d{3}", each) for each in drawn)
     assert len(set(drawn)) > 45
+
+
+def test_no_name_is_one_of_the_demos() -> None:
+    rng = np.random.default_rng(0)
+    drawn = {composed(rng) for _ in range(3000)}
+    assert len(drawn) > 1000
+    assert not drawn & {PRODUCT, *PLANS}
+
+
+def test_later_exchanges_are_asked_loosely_and_answered_alike() -> None:
+    rows = list(exchanges("train", 3, 300, first=LOOSELY_FROM))
+    assert all(any(row.answer in passage for passage in row.passages) == row.answerable for row in rows)
+    openings = ("Is it true that", "What about", "Tell me about", "How is it with", "I ask about")
+    assert 0.04 < np.mean([row.question.startswith(openings) for row in rows]) < 0.2
