@@ -17,6 +17,9 @@ from monitor.severity import severity, worst
 
 # Stands in the evidence beside the signals.
 EXPLANATION = "explanation"
+# Causes and signals that tell of what is asked, never of what answers.
+TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
+ASKED = frozenset({"prompt.characters", "prompt.embedding"})
 EFFECT_NAMES = {"psi": "PSI", "total_variation": "TV", "mmd2": "MMD²"}
 
 
@@ -34,8 +37,8 @@ def transition(
 ) -> Change | None:
     """What the verdicts of one pane change about a segment's alert.
 
-    ``parent`` is the open alert of all traffic: while it fires, an alert of a part of the traffic is recorded as
-    inhibited, since the same people have been told already.
+    ``parent`` is the open alert of all traffic: where people have been told of it, an alert of a part of the traffic is
+    recorded as inhibited.
     """
     drifting = [verdict for verdict in verdicts if verdict.drifted]
     if not verdicts:
@@ -44,6 +47,7 @@ def transition(
         if not drifting:
             return None
         segment = verdicts[0].segment
+        inhibitor = None if segment.is_all or parent is None or not parent.paged else parent.id
         alert = Alert(
             id=new_id(),
             labels=labels_of(segment),
@@ -53,7 +57,8 @@ def transition(
             summary=summary(drifting),
             signals=[verdict.signal for verdict in drifting],
             evidence=evidence(drifting),
-            inhibited_by=None if segment.is_all or parent is None else parent.id,
+            inhibited_by=inhibitor,
+            paged=inhibitor is None,
         )
         return Change("alert.firing", alert, at)
     if not drifting:
@@ -71,15 +76,33 @@ def transition(
     return Change("alert.updated", more, at)
 
 
-def explained(change: Change, drifting: Sequence[Verdict], diagnosis: Diagnosis) -> Change:
-    """The change with its cause and severity: in the summary in place of who carries it, and as evidence."""
+def explained(
+    change: Change, drifting: Sequence[Verdict], diagnosis: Diagnosis, *, page_traffic: bool = False
+) -> Change:
+    """The change with its cause and severity: in the summary in place of who carries it, and as evidence.
+
+    A drift that is laid to traffic alone pages nobody unless ``page_traffic``; it fires when it is laid to more later.
+    """
     alert = change.alert
+    paged = page_traffic or not of_traffic(drifting, diagnosis)
+    if change.happening == "alert.firing":
+        alert = replace(alert, paged=paged)
+    elif paged and not alert.paged:
+        change, alert = replace(change, happening="alert.firing"), replace(alert, paged=True)
     found = severity(drifting, diagnosis.sizes)
     if change.happening != "alert.firing":
         found = worst([alert.severity, found])
     causes = {**alert.evidence, EXPLANATION: diagnosis.evidence()}
     told = replace(alert, severity=found, summary=summary(drifting, diagnosis), evidence=causes)
     return replace(change, alert=told)
+
+
+def of_traffic(drifting: Sequence[Verdict], diagnosis: Diagnosis) -> bool:
+    """True where other questions explain the drift, or are all that drifts, and no deployment has a part in it."""
+    named = [cause for cause in diagnosis.causes if cause.kind != "unexplained"]
+    if not named:
+        return ASKED.issuperset(verdict.signal for verdict in drifting)
+    return TRAFFIC.issuperset(cause.kind for cause in named) and sum(cause.share for cause in named) >= 0.5
 
 
 def reviewed(verdicts: Sequence[Verdict], alert: Alert | None, *, pane: timedelta, at: datetime) -> Change | None:
@@ -101,8 +124,9 @@ def merged(changes: Sequence[Change]) -> list[Change]:
     """Changes of one alert in one go: what joined right after it fired is told with the firing."""
     kept: list[Change] = []
     for change in changes:
-        if kept and kept[-1].alert.id == change.alert.id and change.happening == "alert.updated":
-            kept[-1] = replace(kept[-1], alert=change.alert)
+        if kept and kept[-1].alert.id == change.alert.id and change.happening != "alert.resolved":
+            firing = "alert.firing" in (kept[-1].happening, change.happening)
+            kept[-1] = Change("alert.firing" if firing else "alert.updated", change.alert, kept[-1].at)
         else:
             kept.append(change)
     return kept

@@ -40,10 +40,14 @@ from monitor.watch import (
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """At most this many false pages per 30 days for the whole installation; half of them the lagged reference's."""
+    """At most this many false pages per 30 days for the whole installation; half of them the lagged reference's.
+
+    ``page_traffic`` tells whether a drift that is laid to other questions alone pages, too.
+    """
 
     false_alarms: float = 1.0
     lagged: bool = False
+    page_traffic: bool = False
 
     @property
     def share(self) -> float:
@@ -132,7 +136,11 @@ class Judge:
             if change is not None:
                 drifting = [verdict for verdict in told if verdict.drifted]
                 diagnosis = self.diagnosed(drifting, step, against) if change.alert.inhibited_by is None else None
-                changes.append(change if diagnosis is None else explained(change, drifting, diagnosis))
+                changes.append(
+                    change
+                    if diagnosis is None
+                    else explained(change, drifting, diagnosis, page_traffic=self.budget.page_traffic)
+                )
                 change = changes[-1]
                 alert = change.alert if change.alert.open else None
         changes = merged(changes)

@@ -79,7 +79,10 @@ class GroundingSettings:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """How drift is judged; ``false_alarms`` is per 30 days for the whole installation."""
+    """How drift is judged; ``false_alarms`` is per 30 days for the whole installation.
+
+    ``page_traffic`` pages also for what is laid to other questions alone.
+    """
 
     false_alarms: Annotated[float, Field(gt=0, le=10_000)] = 1.0
     reference_traces: Annotated[int, Field(ge=200, le=1_000_000)] = 5000
@@ -92,6 +95,7 @@ class Drift:
     stalled_after_s: Annotated[float, Field(ge=5, le=86400)] = 600.0
     replay_panes: Annotated[int, Field(ge=0, le=10_000)] = 400
     lagged_days: Annotated[int, Field(ge=0, le=365)] = 0
+    page_traffic: bool = False
     seed: int = 0
 
     def pace(self) -> Pace:
@@ -103,7 +107,7 @@ class Drift:
         )
 
     def budget(self) -> Budget:
-        return Budget(self.false_alarms, lagged=self.lagged_days > 0)
+        return Budget(self.false_alarms, lagged=self.lagged_days > 0, page_traffic=self.page_traffic)
 
     def learning(self) -> Learning:
         replay = Replay(panes=self.replay_panes) if self.replay_panes else None

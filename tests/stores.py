@@ -227,7 +227,7 @@ class InPostgres:
         return [
             Alert(
                 row.id, row.labels, row.status, row.onset, row.fired_at, row.summary, tuple(row.signals), row.evidence,
-                row.inhibited_by, row.resolved_at, row.severity, row.resolution,
+                row.inhibited_by, row.resolved_at, row.severity, row.resolution, row.paged,
             )
             for row in self.rows(
                 "SELECT a.* FROM alerts AS a ORDER BY (SELECT min(e.id) FROM alert_events AS e WHERE e.alert = a.id)"

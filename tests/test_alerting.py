@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from detectors.cause import Cause
+from detectors.cause import Cause, Kind
 from detectors.effect import Effect
 from detectors.intervals import Estimate
 from monitor.alerting import explained, labels_of, merged, reviewed, summary, transition
@@ -175,7 +175,7 @@ def test_who_carries_a_change_stays_in_the_evidence() -> None:
     assert again.alert.evidence["response.tokens"]["shares"] == {"tenant=acme": 1.0}
 
 
-def diagnosis(*, shift: float = 1.0) -> Diagnosis:
+def diagnosis(*found: tuple[Kind, float], shift: float = 1.0) -> Diagnosis:
     sizes = {
         "response.tokens": Size(
             Estimate("", shift, shift - 0.1, shift + 0.1), Estimate("", 40.0, 30.0, 50.0), "", 99.5
@@ -183,9 +183,10 @@ def diagnosis(*, shift: float = 1.0) -> Diagnosis:
         "finish_reason": Size(Estimate("", 0.1, 0.0, 0.2), Estimate("", -0.25, -0.3, -0.2), "stop", 0.95),
         "relation": Size(Estimate("", 0.1, 0.0, 0.2), None, "", None),
     }
-    causes = [Cause("build", "int4-7f3a", 0.9, 1e-9), Cause("unexplained", "", 0.1, 1.0)]
+    named = [Cause(kind, "int4-7f3a", share, 1e-9) for kind, share in found or (("build", 0.9),)]
+    causes = [*named, Cause("unexplained", "", 1.0 - sum(cause.share for cause in named), 1.0)]
     return Diagnosis(
-        causes, ["", ""], {}, sizes, False, "on build int4-7f3a",
+        causes, [""] * len(causes), {}, sizes, False, "on build int4-7f3a",
         "71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds", (1_000, 200), (),
     )  # fmt: skip
 
@@ -289,3 +290,53 @@ def fired_by(*drifting: Verdict) -> Alert:
     change = changed(list(drifting), None)
     assert change is not None
     return change.alert
+
+
+TRAFFIC: list[tuple[Kind, float]] = [("traffic_mix", 0.6), ("tenant", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("causes", "signals", "paged"),
+    [
+        ([("build", 0.9)], ["response.tokens"], True),
+        (TRAFFIC, ["response.tokens", "prompt.embedding"], False),
+        ([("new_topic", 0.4)], ["response.tokens"], True),  # more than half of it may be anything
+        ([("traffic_mix", 0.6), ("adapter", 0.2)], ["response.tokens"], True),
+        ([("unexplained", 0.0)], ["prompt.embedding", "prompt.characters"], False),
+        ([("unexplained", 0.0)], ["prompt.embedding", "relation"], True),
+    ],
+)
+def test_what_other_questions_alone_explain_pages_nobody(
+    causes: list[tuple[Kind, float]], signals: list[str], paged: bool
+) -> None:
+    drifting = [verdict(signal) for signal in signals]
+    change = changed(drifting)
+    assert change is not None
+
+    told = explained(change, drifting, diagnosis(*causes))
+    assert (told.happening, told.alert.paged, told.notify) == ("alert.firing", paged, paged)
+    assert explained(change, drifting, diagnosis(*causes), page_traffic=True).notify
+    over = changed([verdict(drifted=False)], told.alert)
+    assert over is not None
+    assert over.notify is paged
+
+
+def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
+    drifting = [verdict()]
+    first = changed(drifting)
+    assert first is not None
+    quiet = explained(first, drifting, diagnosis(*TRAFFIC))
+    again = Change("alert.updated", quiet.alert, AT + PANE)
+
+    assert not explained(again, drifting, diagnosis(*TRAFFIC)).notify
+    fires = explained(again, drifting, diagnosis(("build", 0.9)))
+    assert (fires.happening, fires.notify) == ("alert.firing", True)
+    told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))
+    assert (told.happening, told.notify) == ("alert.updated", False)
+    assert merged([quiet, fires, told]) == [Change("alert.firing", told.alert, AT)]
+
+
+def test_a_quiet_alert_of_all_traffic_inhibits_none_of_its_parts() -> None:
+    change = changed([verdict(segment=ACME)], parent=replace(fired("prompt.embedding"), paged=False))
+    assert change is not None
+    assert (change.alert.inhibited_by, change.notify) == (None, True)

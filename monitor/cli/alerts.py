@@ -43,8 +43,8 @@ def shown(alert: str) -> None:
         raise Permanent(f"alert {alert!r}: {'no such alert' if not found else 'more than one begins like this'}")
     one = found[0]
     for name in (
-        "id", "status", "severity", "segment", "onset", "fired_at", "resolved_at", "resolution", "inhibited_by",
-        "summary",
+        "id", "status", "severity", "segment", "onset", "fired_at", "resolved_at", "resolution", "paged",
+        "inhibited_by", "summary",
     ):  # fmt: skip
         click.echo(f"{name:13} {cell(one[name])}")
     click.echo()

@@ -33,7 +33,8 @@ def fingerprint(labels: Mapping[str, str]) -> str:
 class Alert:
     """An open or past alert; times are event time but for those ending in ``_at``, which are the judge's clock.
 
-    ``severity`` of a drift is the highest it has had (``monitor.severity``).
+    ``severity`` of a drift is the highest it has had (``monitor.severity``). ``paged`` tells whether people hear of it:
+    not while an alert of all traffic says the same, nor of a drift that is laid to traffic alone.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Alert:
     resolved_at: datetime | None = None
     severity: Severity = "warning"
     resolution: Resolution | None = None
+    paged: bool = True
 
     @property
     def fingerprint(self) -> str:
@@ -71,7 +73,7 @@ class Change:
 
     @property
     def notify(self) -> bool:
-        return self.alert.inhibited_by is None and self.happening != "alert.updated"
+        return self.alert.paged and self.happening != "alert.updated"
 
 
 @dataclass(frozen=True, slots=True)

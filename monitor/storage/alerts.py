@@ -36,14 +36,14 @@ def write_change(connection: sa.Connection, change: Change, endpoints: Sequence[
     """Stores a transition, and its message for each endpoint if anyone is to hear of it."""
     alert = change.alert
     connection.exec_driver_sql(
-        "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        "INSERT INTO alerts VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (id) DO UPDATE SET status = excluded.status, onset = excluded.onset,"
         " resolved_at = excluded.resolved_at, summary = excluded.summary, signals = excluded.signals,"
         " evidence = excluded.evidence, severity = excluded.severity,"
-        " resolution = excluded.resolution",
+        " resolution = excluded.resolution, paged = excluded.paged",
         (alert.id, alert.fingerprint, Json(encode(alert.labels)), alert.status, alert.onset, alert.fired_at,
          alert.resolved_at, alert.summary, list(alert.signals), Json(encode(alert.evidence)), alert.inhibited_by,
-         alert.severity, alert.resolution),
+         alert.severity, alert.resolution, alert.paged),
     )  # fmt: skip
     connection.exec_driver_sql(
         "INSERT INTO alert_events (alert, at, happening, summary) VALUES (%s, %s, %s, %s)",
@@ -97,4 +97,5 @@ def stored_alert(row: sa.Row[tuple[object, ...]]) -> Alert:
         resolved_at=row.resolved_at,
         severity=row.severity,
         resolution=row.resolution,
+        paged=row.paged,
     )

@@ -18,7 +18,7 @@ ALERTS = Listing(
     columns=(
         "id", "fingerprint", "kind", "segment", "status", "onset", "fired_at", "resolved_at", "summary", "signals",
         "evidence", "inhibited_by", "labels", "severity",
-        "resolution",
+        "resolution", "paged",
     ),
     key={"fired_at": "time", "id": "text"},
 )  # fmt: skip

@@ -26,7 +26,7 @@ from tests.stores import FIRST, LIMITS, START, InPostgres, decoded, line, record
 COLUMNS = {
     "v_alert_events": "id alert at happening summary",
     "v_alerts": "id fingerprint kind segment status onset fired_at resolved_at summary signals evidence inhibited_by"
-    " labels causes severity resolution",
+    " labels causes severity resolution paged",
     "v_baselines": "version source space traces since until judged_from sha256 created_at in_force segments builds"
     " run_length_lowest run_length_highest left_out",
     "v_builds": "build first_seen last_seen traces model prompt_template",
