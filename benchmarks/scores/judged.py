@@ -120,6 +120,10 @@ def figures(
         for row, reading in zip(rows, readings, strict=True)
     ])  # fmt: skip
     out["sentence_auroc"] = auroc(np.concatenate([reading.sentences for reading in readings]), truth.astype(bool))
+    for group in sorted({row.group for row in rows}):
+        inside = np.array([row.group == group for row in rows])
+        out[f"auroc {group}"] = auroc(values[inside], bad[inside])
+        out[f"length {group}"] = auroc(lengths[inside], bad[inside])
     return out | span_figures(rows, readings, folds)
 
 

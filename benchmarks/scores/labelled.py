@@ -50,6 +50,12 @@ class Row:
         return int(hashlib.md5(self.source.encode(), usedforsecurity=False).hexdigest(), 16) % folds
 
 
+def key_of(row: Row) -> str:
+    """A short hash of what was judged."""
+    texts = "\0".join([row.source, row.group, row.answer])
+    return hashlib.md5(texts.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()[:12]
+
+
 def _lines(path: Path) -> Iterator[dict[str, Any]]:
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         yield from map(json.loads, lines)

@@ -11,12 +11,15 @@ import hashlib
 import json
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+import numpy as np
 import torch
 
-from benchmarks.scores.judged import figures
-from benchmarks.scores.labelled import Row, read_ragtruth, read_summedits, read_wice
+from benchmarks.scores.judged import Reading, figures
+from benchmarks.scores.labelled import Row, key_of, read_ragtruth, read_summedits, read_wice
 from detectors.groundedness import Model
 from detectors.lexicon import Lexicon
 from monitor.inference.grounding import DIGEST, FILE, encode
@@ -41,23 +44,53 @@ def rows_of(folder: Path) -> tuple[list[Row], dict[str, str]]:
     return [*read_ragtruth(*ragtruth), *read_summedits(summedits), *read_wice(wice)], digests
 
 
-def compare(corpus: Corpus, names: list[str], seeds: list[int], out: Path, *, folder: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which ways are compared, with which seeds, and where what comes of it is kept.
+
+    Attributes:
+        strange: a row's head has not seen its generator either.
+        out: figures, as JSON lines.
+        values: the averaged opinion on each answer, as `benchmarks.scores` reads it.
+    """
+
+    ways: list[str]
+    seeds: list[int]
+    strange: bool
+    out: Path
+    values: Path | None
+    checkpoints: Path
+
+
+def compare(corpus: Corpus, asked: Asked, digests: dict[str, str]) -> None:
     """Print the figures of each way and seed, and of each way's seeds averaged; append them to a file of JSON lines."""
-    for name in names:
+    for name in asked.ways:
         for judged in WAYS[name].judges:
             places = corpus.of(judged)
             folds = corpus.folds[places]
             rows = [corpus.rows[place] for place in places]
+            told = {"way": name, "corpus": judged, "strange": asked.strange}
             runs = []
-            for seed in seeds:
+            for seed in asked.seeds:
                 began = time.process_time()
-                said = out_of_fold(corpus, WAYS[name], seed=seed, folder=folder)
+                said = out_of_fold(corpus, WAYS[name], seed=seed, folder=asked.checkpoints, strange=asked.strange)
                 runs.append(said)
                 found = figures(rows, [said[place] for place in places], folds)
-                write(out, {"way": name, "corpus": judged, "seed": seed, "cpu_s": time.process_time() - began, **found})
+                write(asked.out, {**told, "seed": seed, "cpu_s": time.process_time() - began, **found})
+            averaged = [average([run[place] for run in runs]) for place in places]
             if len(runs) > 1:
-                found = figures(rows, [average([run[place] for run in runs]) for place in places], folds)
-                write(out, {"way": name, "corpus": judged, "seed": "averaged", **found})
+                write(asked.out, {**told, "seed": "averaged", **figures(rows, averaged, folds)})
+            if asked.values:
+                keep_values(rows, averaged, digests, asked.values)
+
+
+def keep_values(rows: list[Row], said: list[Reading], digests: dict[str, str], path: Path) -> None:
+    """Write the probabilities out of fold, by the hash of what was judged; no label or text is in the file."""
+    numbers = calibrate(rows, said)
+    values = 1 / (1 + np.exp(-numbers.slope * np.array([one.opinion for one in said]) - numbers.intercept))
+    by_answer = {key_of(row): round(float(value), 5) for row, value in zip(rows, values, strict=True)}
+    files = {name: digest for name, digest in digests.items() if name.startswith(rows[0].corpus)}
+    path.write_bytes(msgspec.json.encode({"files_sha256": files, "values": by_answer}) + b"\n")
 
 
 def write(out: Path, line: dict[str, object]) -> None:
@@ -74,10 +107,11 @@ def train_shipped(corpus: Corpus, seeds: list[int], digests: dict[str, str], tar
     places = corpus.of("ragtruth")
     rows, folds = [corpus.rows[place] for place in places], corpus.folds[places]
     runs = [out_of_fold(corpus, way, seed=seed, folder=folder) for seed in seeds]
+    every = range(len(corpus.rows))
     said = [average([run[place] for run in runs]) for place in places]
     found = figures(rows, said, folds)
     numbers = calibrate(rows, said)
-    heads = tuple(to_numpy(kept(corpus, way, None, seed=seed, folder=folder)) for seed in seeds)
+    heads = tuple(to_numpy(kept(corpus, way, every, seed=seed, folder=folder)) for seed in seeds)
     whole = corpus.library.lexicon
     # What one document alone holds is as rare as what none holds, near enough; names are most of it.
     documents = {stem: count for stem, count in whole.documents.items() if count > 1}
@@ -112,6 +146,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=sorted(WAYS))
     parser.add_argument("--out", type=Path, help="compare: a file of JSON lines; train: the folder of the model")
+    parser.add_argument("--strange", action="store_true", help="compare: heads have not seen a row's generator either")
+    parser.add_argument("--values", type=Path, help="compare: a file for the probabilities out of fold")
     parser.add_argument("--checkpoints", type=Path, default=Path("grounding-checkpoints"))
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -121,7 +157,9 @@ def main() -> int:
     wanted = {name for way in used for name in WAYS[way].corpora}
     corpus = read_corpus([row for row in rows if row.corpus in wanted], known, FOLDS)
     if given.command == "compare":
-        compare(corpus, given.ways, given.seeds, given.out or Path("grounding-ways.jsonl"), folder=given.checkpoints)
+        out = given.out or Path("grounding-ways.jsonl")
+        asked = Asked(given.ways, given.seeds, given.strange, out, given.values, given.checkpoints)
+        compare(corpus, asked, digests)
     else:
         train_shipped(corpus, given.seeds, digests, given.out or MODELS, folder=given.checkpoints)
     return 0

@@ -104,14 +104,13 @@ def fit(corpus: Corpus, way: Way, places: Sequence[int], *, seed: int) -> Traine
     return train(examples, way.recipe, seed=seed)
 
 
-def kept(corpus: Corpus, way: Way, fold: int | None, *, seed: int, folder: Path) -> Trained:
-    """The head trained without a fold (None: on all rows), from its checkpoint if there is one, else trained and kept.
+def kept(corpus: Corpus, way: Way, places: Sequence[int], *, seed: int, folder: Path) -> Trained:
+    """The head trained on the rows at these places, from its checkpoint if there is one, else trained and kept.
 
     A checkpoint is found by what it was trained on and how: rows, features, recipe and seed.
     """
-    places = [place for place, own in enumerate(corpus.folds) if own != fold]
     rows = [(corpus.rows[place].source, corpus.rows[place].answer) for place in places]
-    made = repr((way, seed, fold, corpus.evidences[0].names, rows))
+    made = repr((way, seed, corpus.evidences[0].names, rows))
     path = folder / f"{hashlib.sha256(made.encode()).hexdigest()[:24]}.pt"
     if path.exists():
         mean, scale, weights = torch.load(path, weights_only=True)
@@ -124,13 +123,16 @@ def kept(corpus: Corpus, way: Way, fold: int | None, *, seed: int, folder: Path)
     return trained
 
 
-def out_of_fold(corpus: Corpus, way: Way, *, seed: int, folder: Path) -> dict[int, Reading]:
-    """What is said of each row by a head that has not seen its source."""
+def out_of_fold(corpus: Corpus, way: Way, *, seed: int, folder: Path, strange: bool = False) -> dict[int, Reading]:
+    """What is said of each row by a head that has not seen its source; if ``strange``, nor its generator."""
     said: dict[int, Reading] = {}
+    judged = [place for name in way.judges for place in corpus.of(name)]
+    groups = sorted({corpus.rows[place].group for place in judged}) if strange else [None]
     for fold in np.unique(corpus.folds).tolist():
-        trained = kept(corpus, way, fold, seed=seed, folder=folder)
-        places = [place for name in way.judges for place in corpus.of(name) if corpus.folds[place] == fold]
-        said |= readings(corpus, way, trained, places)
+        for group in groups:
+            seen = [at for at, row in enumerate(corpus.rows) if corpus.folds[at] != fold and row.group != group]
+            own = [at for at in judged if corpus.folds[at] == fold and group in (None, corpus.rows[at].group)]
+            said |= readings(corpus, way, kept(corpus, way, seen, seed=seed, folder=folder), own)
     return said
 
 
