@@ -32,7 +32,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ma
             for name in [name for name in os.environ if name.startswith("DRIFTWARDEN_")]:
                 patched.delenv(name)
             for name, value in environment.items():
-                if name.startswith("DRIFTWARDEN_"):
+                if name.startswith("DRIFTWARDEN_") and value is not None:  # Compose passes on what is set, if it is
                     patched.setenv(name, str(value))
             return load_settings()
 
