@@ -22,6 +22,8 @@ from tests.delivery.traffic import MALFORMED, Sent, Traffic
 
 # Five megabytes each: enough of them to be met in every partition, and no more.
 TOO_LARGE, WITH_NUL = 10, 100
+# The trace with passages, whose answer is told sentence by sentence.
+GROUNDED = WITH_NUL
 # What lets the large ones in when they are replayed.
 RAISED = {"DRIFTWARDEN_INGEST__RECORD_BYTES": str(8 * 2**20)}
 
@@ -51,10 +53,15 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class Flood:
-    """The state before and after the rejects were replayed, and what the command said."""
+    """The state before and after the rejects were replayed, and what the command said.
+
+    ``scores`` and ``claims`` are of the trace with passages.
+    """
 
     count: Count
     first: State
+    scores: Mapping[str, sa.Row[Any]]
+    claims: Sequence[sa.Row[Any]]
     second: State
     listed: Sequence[Mapping[str, Any]]
     listed_empty: Sequence[Mapping[str, Any]]
@@ -67,6 +74,7 @@ def records(count: Count, start: datetime) -> list[Sent]:
     kinds = sorted(set(MALFORMED) - {"too large"})
     bad = ["too large"] * TOO_LARGE + [kinds[i % len(kinds)] for i in range(count.bad - TOO_LARGE)]
     good = [traffic.with_nul(number) if number < WITH_NUL else traffic.good(number) for number in range(count.good)]
+    good[GROUNDED] = traffic.grounded(GROUNDED)
     made = good + [traffic.bad(kind, number) for number, kind in enumerate(bad)] + order.sample(good, count.repeats)
     order.shuffle(made)
     return made
@@ -86,13 +94,22 @@ def flood(sidecar: Sidecar, count: Count) -> Flood:
     engine = connect(sidecar.database_url)
     try:
         first = consumed(sidecar, engine)
+        scores, claims = told(engine, f"t{GROUNDED}")
         listed = lines(sidecar.call("rejects", "list", "--format", "json", "--limit", "100000").stdout)
         empty = lines(sidecar.call("rejects", "list", "--format", "json", "--reason", "empty").stdout)
         replay = sidecar.call("rejects", "replay").stdout
         second = consumed(replace(sidecar, more=RAISED), engine)
     finally:
         engine.dispose()
-    return Flood(count, first, second, listed, empty, replay)
+    return Flood(count, first, scores, claims, second, listed, empty, replay)
+
+
+def told(engine: sa.Engine, trace: str) -> tuple[dict[str, sa.Row[Any]], Sequence[sa.Row[Any]]]:
+    """The scores of a trace by name, and the sentences of its answer."""
+    with engine.connect() as connection:
+        scores = connection.exec_driver_sql("SELECT * FROM v_scores WHERE id = %s", (trace,)).all()
+        claims = connection.exec_driver_sql("SELECT * FROM v_claims WHERE id = %s ORDER BY place", (trace,)).all()
+    return {row.score: row for row in scores}, claims
 
 
 def consumed(sidecar: Sidecar, engine: sa.Engine) -> State:

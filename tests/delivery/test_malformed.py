@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from monitor.model.scores import NAMES
 from tests.conftest import Broker
 from tests.delivery.conftest import Server
 from tests.delivery.flood import TOO_LARGE, WITH_NUL, Count, Flood, expected_reasons, flood, reasons
 from tests.delivery.sidecar import Sidecar
-from tests.delivery.traffic import LARGE_BYTES, MALFORMED
+from tests.delivery.traffic import ANSWER, LARGE_BYTES, MALFORMED, PASSAGES
 
 
 @pytest.fixture(scope="module")
@@ -24,6 +25,20 @@ def test_every_good_trace_is_stored_once_and_its_repeats_are_counted(flooded: Fl
 
 def test_nul_in_a_text_is_stored_as_a_replacement_character(flooded: Flood) -> None:
     assert flooded.first.with_nul == WITH_NUL
+
+
+def test_scores_spans_and_evidence_of_a_trace_from_kafka_are_read_in_views(flooded: Flood) -> None:
+    grounding = flooded.scores["grounding"]
+    held, novel = flooded.claims
+
+    assert set(flooded.scores) == set(NAMES)
+    assert all((row.value is None) == (row.status != "ok") for row in flooded.scores.values())
+    assert grounding.status == "ok"
+    assert "Leonardo Vespucci" in [ANSWER[start:end] for start, end in grounding.spans][-1]
+    assert (held.document, held.evidence, held.novel, held.flagged) == ("bridge", PASSAGES[1]["text"], [], False)
+    assert novel.sentence == "Its paint was chosen by Leonardo Vespucci."
+    assert (novel.novel, novel.flagged) == (["paint", "chosen", "Leonardo", "Vespucci"], True)
+    assert held.value < 0.5 < novel.value
 
 
 def test_every_malformed_record_is_a_reject_with_its_reason_and_its_place(flooded: Flood) -> None:

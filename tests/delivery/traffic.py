@@ -16,6 +16,11 @@ TENANTS = ("acme", "zeta", "umbra")
 TOPICS = ("billing", "shipping", "returns", "accounts", "weather")
 # Larger than the 4 MiB that a record may have, smaller than what the topic takes.
 LARGE_BYTES = 5 * 2**20
+PASSAGES = [
+    {"id": "weather", "text": "Sydney is sunny in May."},
+    {"id": "bridge", "text": "The harbour bridge opened in 1932 and carries eight lanes."},
+]
+ANSWER = "The harbour bridge opened in 1932. Its paint was chosen by Leonardo Vespucci."
 KIND = "kind"
 GOOD, BAD = b"good", b"bad"
 
@@ -75,6 +80,12 @@ class Traffic:
         fields = self.fields(number)
         fields["prompt_text"] += "\0 and more"
         fields["extra"] = {"note": "a\0b"}
+        return Sent(b"t%d" % number, msgspec.json.encode(fields), {KIND: GOOD})
+
+    def grounded(self, number: int) -> Sent:
+        """A good trace with passages, which do not hold its last sentence."""
+        fields = self.fields(number) | {"context": PASSAGES, "prompt_text": "When did the bridge open?"}
+        fields["output_messages"] = [{"parts": [{"content": ANSWER}], "finish_reason": "stop"}]
         return Sent(b"t%d" % number, msgspec.json.encode(fields), {KIND: GOOD})
 
 
