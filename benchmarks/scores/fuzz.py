@@ -1,4 +1,4 @@
-"""Every trace has every score, whatever is in it: ``python -m benchmarks.scores.fuzz [--traces 1000000]``.
+"""Every trace has every score, whatever is in it: ``python -m benchmarks.scores.fuzz [--traces 1000000] [--start 0]``.
 
 Made-up traces of odd texts and numbers, each scored in a batch and then again in the reversed batch. Counted are scores
 that are missing, values that are no number from 0 to 1, scores without a reason or with spans outside the answer, code
@@ -241,12 +241,13 @@ def check(items: Sequence[Decoded], told: Counter[str], digest: Any) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=int, default=1_000_000)
+    parser.add_argument("--start", type=int, default=0, help="leave out so many traces, to go on in parts")
     parser.add_argument("--digest", action="store_true", help="print nothing but a digest of all scores")
     asked = parser.parse_args()
     told: Counter[str] = Counter(missing=0)
     digest, early = hashlib.blake2b(), ""
     began = time.process_time()
-    for seed, done in enumerate(range(0, asked.traces, BATCH)):
+    for seed, done in enumerate(range(0, asked.traces, BATCH), asked.start // BATCH):
         check(traces(seed, min(BATCH, asked.traces - done)), told, digest)
         if done + BATCH >= TWICE and not early:
             early = digest.hexdigest()
@@ -255,11 +256,13 @@ def main() -> int:
         return 0
     statuses = {status: told.pop(status) for status in ("ok", "abstained", "insufficient_input", "error")}
     print(
-        f"{asked.traces:,} traces, {sum(statuses.values()):,} scores: {statuses}; {time.process_time() - began:.0f} s"
+        f"{asked.traces:,} traces from {asked.start:,} on, {sum(statuses.values()):,} scores: {statuses};"
+        f" {time.process_time() - began:.0f} s"
     )
     first = min(-(-TWICE // BATCH) * BATCH, asked.traces)
+    again = ["--digest", "--traces", str(first), "--start", str(asked.start)]
     other = subprocess.run(
-        [sys.executable, "-m", "benchmarks.scores.fuzz", "--digest", "--traces", str(first)],
+        [sys.executable, "-m", "benchmarks.scores.fuzz", *again],
         env={**os.environ, "PYTHONHASHSEED": "12345"}, stdout=subprocess.PIPE, check=True, text=True,
     ).stdout.strip()  # fmt: skip
     told["another process has other bits"] = int(other != (early or digest.hexdigest()))
