@@ -30,7 +30,7 @@ class Learning:
     """How references are made: from how many traces, which segments and how many, the smallest shift that matters.
 
     ``smallest_effect`` is in standard deviations along the direction of the change; ``replay`` is how long panes
-    without change are replayed to set the evidence right, None for never.
+    without change are replayed to set the evidence right, None for never. Signals of ``unwatched`` get no reference.
     """
 
     traces: int = 5000
@@ -39,6 +39,7 @@ class Learning:
     seed: int = 0
     replay: Replay | None = field(default_factory=Replay)
     segment_limit: int = 200
+    unwatched: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -65,7 +66,11 @@ def fitted(history: Scored, learning: Learning, pane: timedelta) -> Fitted:
 
     A segment's reference is centred on the panes that did not shape the maps.
     """
-    kinds: dict[str, Kind] = {name: kind for name, kind in KINDS.items() if informative(history.columns.get(name))}
+    kinds: dict[str, Kind] = {
+        name: kind
+        for name, kind in KINDS.items()
+        if name not in learning.unwatched and informative(history.columns.get(name))
+    }
     starts, panes = panes_of(history, pane)
     columns = {name: history.columns[name] for name in kinds}
     stack, centring = fit_stack(columns, kinds, seed=learning.seed, panes=panes)

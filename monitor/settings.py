@@ -1,4 +1,4 @@
-"""Settings: from the environment (DRIFTWARDEN_SECTION__NAME) over driftwarden.toml; checked once, at the start."""
+"""Settings, section by section, with their limits: from the environment (DRIFTWARDEN_SECTION__NAME) over a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import msgspec
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from detectors.replay import Replay
@@ -20,12 +20,11 @@ from monitor.fitting import Learning
 from monitor.judging import Budget
 from monitor.kafka.config import KafkaConfig
 from monitor.llmjudge.config import JudgeConfig
+from monitor.model.signal import KINDS
 from monitor.watch import Pace
 from monitor.webhook.config import WebhookConfig
 
 PREFIX = "DRIFTWARDEN_"
-# Variables of ours that are not settings of the program.
-OTHERS = {"DRIFTWARDEN_CONFIG", "DRIFTWARDEN_CACHE", "DRIFTWARDEN_SHARED_DATA"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +76,20 @@ class GroundingSettings:
     model_deadline_s: Annotated[float, Field(gt=0, le=60)] = 1.0
 
 
+def signals(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, all of them of signals."""
+    unknown = sorted(set(names) - KINDS.keys())
+    if unknown:
+        raise ValueError(f"no signal is called {', '.join(unknown)}; there are {', '.join(sorted(KINDS))}")
+    return names
+
+
 @dataclass(frozen=True, slots=True)
 class Drift:
     """How drift is judged; ``false_alarms`` is per 30 days for the whole installation.
 
-    ``page_traffic`` pages also for what is laid to other questions alone.
+    ``page_traffic`` pages also for what is laid to other questions alone. Signals of ``unwatched`` are scored and
+    stored, and no baseline learned from then on tests them.
     """
 
     false_alarms: Annotated[float, Field(gt=0, le=10_000)] = 1.0
@@ -96,6 +104,7 @@ class Drift:
     replay_panes: Annotated[int, Field(ge=0, le=10_000)] = 400
     lagged_days: Annotated[int, Field(ge=0, le=365)] = 0
     page_traffic: bool = False
+    unwatched: Annotated[tuple[str, ...], AfterValidator(signals)] = ()
     seed: int = 0
 
     def pace(self) -> Pace:
@@ -112,7 +121,13 @@ class Drift:
     def learning(self) -> Learning:
         replay = Replay(panes=self.replay_panes) if self.replay_panes else None
         return Learning(
-            self.reference_traces, self.segments, self.smallest_effect, self.seed, replay, self.segment_limit
+            self.reference_traces,
+            self.segments,
+            self.smallest_effect,
+            self.seed,
+            replay,
+            self.segment_limit,
+            self.unwatched,
         )
 
 
@@ -244,55 +259,3 @@ def config_file(environ: Mapping[str, str]) -> Path | None:
         return Path(named)
     usual = Path("driftwarden.toml")
     return usual if usual.is_file() else None
-
-
-def load_settings(**defaults: Any) -> Settings:
-    """The settings, or Permanent with one line per wrong one: its name, the limit and what was found.
-
-    ``defaults`` fill what neither the environment nor the file says, by section: ``database={"url": …}``.
-    """
-    unknown = [name for name in os.environ if name.startswith(PREFIX) and name not in OTHERS and not known(name)]
-    if unknown:
-        sections = ", ".join(f"{PREFIX}{name.upper()}__…" for name in Settings.model_fields)
-        raise Permanent(f"unknown settings: {', '.join(sorted(unknown))}; expected {sections}")
-    try:
-        settings = Settings()
-        missing = {
-            section: values
-            for section, values in defaults.items()
-            if any(getattr(getattr(settings, section), name, None) is None for name in values)
-        }
-        return with_defaults(settings, missing) if missing else settings
-    except ValidationError as error:
-        raise Permanent("\n".join(told(problem) for problem in error.errors())) from error
-    except ValueError as error:  # a file that is not TOML, a variable that is not JSON
-        raise Permanent(f"settings: {error}") from error
-
-
-def with_defaults(settings: Settings, defaults: Mapping[str, Mapping[str, Any]]) -> Settings:
-    """The settings with sections filled up where they were left out."""
-    replaced = {}
-    for section, values in defaults.items():
-        current = getattr(settings, section)
-        kind = KafkaConfig if section == "kafka" else type(current)
-        have = {} if current is None else {name: getattr(current, name) for name in current.__dataclass_fields__}
-        replaced[section] = kind(**{**values, **{name: value for name, value in have.items() if value is not None}})
-    return settings.model_copy(update=replaced)
-
-
-def known(name: str) -> bool:
-    section = name.removeprefix(PREFIX).partition("__")[0].lower()
-    return section in Settings.model_fields
-
-
-def told(problem: Any) -> str:
-    path = "__".join(str(part) for part in problem["loc"]).upper()
-    if problem["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        return f"{PREFIX}{path}: there is no such setting"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem.get("input")
-    shown = (
-        f", got {found!r}" if isinstance(found, (int, float)) or (isinstance(found, str) and len(found) < 60) else ""
-    )
-    secret = any(word in path.lower() for word in ("password", "secret", "token", "url"))
-    return f"{PREFIX}{path}: {message}{'' if secret else shown}"

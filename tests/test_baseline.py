@@ -107,6 +107,18 @@ def test_the_first_traces_are_learned_once_their_panes_are_closed(stores: Stores
     assert learned.learner.learn() is None
 
 
+def test_signals_that_are_not_to_be_watched_get_no_reference(stores: Stores) -> None:
+    commit(stores, range(WANTED + 30))
+    learned = Learned(stores, at=time_of(WANTED + 30))
+    learned.learner.learning = replace(learned.learner.learning, unwatched=("response.tokens",))
+    baseline = learned.learner.learn()
+
+    assert baseline is not None
+    for references in baseline.references.values():
+        assert "response.tokens" not in references
+        assert "response.characters" in references
+
+
 def test_a_third_of_the_panes_shapes_the_maps_and_the_baseline_knows_which(stores: Stores) -> None:
     commit(stores, range(WANTED + 30))
     baseline = Learned(stores, at=time_of(WANTED + 30)).learner.learn()

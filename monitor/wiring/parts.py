@@ -18,6 +18,7 @@ from monitor.dev import services
 from monitor.errors import Permanent
 from monitor.fitting import require_space
 from monitor.kafka.config import KafkaConfig
+from monitor.loading import load_settings
 from monitor.model.alert import Alert, Change, Message
 from monitor.model.baseline import Baseline
 from monitor.model.scored import PaneSum, Scored
@@ -25,7 +26,7 @@ from monitor.pipeline import Pipeline
 from monitor.ports import Embedder, Emit, Sink
 from monitor.scoring import Adder, Scorer, space_of
 from monitor.scoring.checked import Checking
-from monitor.settings import Settings, load_settings
+from monitor.settings import Settings
 from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
 from monitor.storage.engine import connect

@@ -82,6 +82,14 @@ def test_a_wrong_setting_stops_the_start_with_name_value_and_limit(driftwarden: 
     )
 
 
+def test_a_signal_that_does_not_exist_cannot_be_left_out(driftwarden: Run) -> None:
+    shown = driftwarden("judge", DRIFTWARDEN_DRIFT__UNWATCHED='["latency", "lateness"]')
+    assert shown.returncode == 78
+    assert shown.stderr.startswith(
+        "driftwarden: DRIFTWARDEN_DRIFT__UNWATCHED: no signal is called lateness; there are abstention, "
+    )
+
+
 def test_an_unknown_setting_is_refused_with_the_sections_there_are(driftwarden: Run) -> None:
     shown = driftwarden("doctor", DRIFTWARDEN_KAFAK__TOPIC="x")
     assert "unknown settings: DRIFTWARDEN_KAFAK__TOPIC; expected DRIFTWARDEN_DATABASE__…" in shown.stdout

@@ -21,7 +21,7 @@ from monitor.dev.processes import wait_until
 from monitor.dev.services import Services
 from monitor.errors import Permanent
 from monitor.kafka.topics import ensure, partition_count
-from monitor.settings import load_settings
+from monitor.loading import load_settings
 from monitor.storage.engine import connect, guarded
 from tests.conftest import Broker
 

@@ -24,7 +24,7 @@ def settings_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Ma
     """The settings that the program reads from an environment of a container, or the error it would end with."""
 
     # Not above: pytest may load this file before the one that says which warnings of kafka-python are no errors.
-    from monitor.settings import load_settings
+    from monitor.loading import load_settings
 
     def read(environment: Mapping[str, object]) -> Settings:
         with monkeypatch.context() as patched:
