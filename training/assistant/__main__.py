@@ -61,7 +61,7 @@ def export_run(options: argparse.Namespace) -> None:
     used = run.chunk * CHUNK
     card = {
         "trained": {
-            "script": "python -m training.assistant train && python -m training.assistant export",
+            "script": "python -m training.assistant train, then export, as training/assistant/README.md says",
             "seed": options.seed,
             "exchanges": used,
             "tokens": run.tokens,
@@ -94,7 +94,7 @@ def main() -> None:
     training = commands.add_parser("train", help="train, or go on training, for some minutes")
     training.add_argument("--folder", type=Path, default=Path(".driftwarden/assistant"), help="checkpoints")
     training.add_argument("--seed", type=int, default=1)
-    training.add_argument("--exchanges", type=int, default=87_040)
+    training.add_argument("--exchanges", type=int, default=107_520)
     training.add_argument("--minutes", type=float, default=8.0)
     training.set_defaults(run=train)
     writing = commands.add_parser("export", help="write the run so far as a model folder")
