@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from monitor.inference.adapter_inputs import adapted
 from monitor.inference.card import GRAPH, TOKENIZER
 from monitor.inference.runtime import Session, open_session
 from training.assistant.corpus import Exchange
@@ -40,7 +41,7 @@ class Answerer:
 
     @classmethod
     def load(cls, folder: Path, template: Path) -> Answerer:
-        session = open_session(folder / GRAPH)
+        session = adapted(open_session(folder / GRAPH), folder, "cpu")
         past = {node.name: node.shape for node in session.get_inputs() if node.name.startswith("past_key_values.")}
         shapes = {name: (int(shape[1] or 0), int(shape[3] or 0)) for name, shape in past.items()}
         return cls(Encoder.of(Tokenizer.from_file(str(folder / TOKENIZER)), template), session, shapes)

@@ -60,19 +60,28 @@ def info(folder: Path | None) -> None:
 @click.option(
     "--adapter",
     type=click.Path(path_type=Path),
-    help="Merge a LoRA first: PEFT's folder, a .npz, or the name of one under SOURCE/adapters.",
+    help="A LoRA that the build has: PEFT's folder, a .npz, or the name of one under SOURCE/adapters.",
 )
-def quantize(source: Path, target: Path, precision: str, block: int, adapter: Path | None) -> None:
+@click.option(
+    "--adapter-as",
+    "kept",
+    type=click.Choice(["merged", "inputs"]),
+    default="merged",
+    show_default=True,
+    help="Added to the weights before they are quantized, or unquantized beside them as inputs of the graph.",
+)
+def quantize(source: Path, target: Path, precision: str, block: int, adapter: Path | None, kept: str) -> None:
     """Make TARGET another build of the language model in the folder SOURCE.
 
     SOURCE holds model.onnx in single or half precision, and tokenizer.json. "assistant" is the demo's.
     """
     from monitor.inference.shipped import adapter_folder, model_folder
-    from monitor.inference.variants import PRECISIONS, Recipe, make_variant
+    from monitor.inference.variants import KEPT, PRECISIONS, Recipe, make_variant
 
     chosen = next(each for each in PRECISIONS if each == precision)
+    place = next(each for each in KEPT if each == kept)
     folder = model_folder(source)
-    recipe = Recipe(chosen, block, adapter_folder(adapter, folder) if adapter else None)
+    recipe = Recipe(chosen, block, adapter_folder(adapter, folder) if adapter else None, place)
     make_variant(folder, target, recipe, report=click.echo)
     told(target)
 

@@ -37,12 +37,26 @@ class Config(msgspec.Struct, frozen=True):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Factors:
+    """``a (r, in)`` and ``b (out, r)``, which holds the scale ``alpha / r``."""
+
+    a: Array
+    b: Array
+
+    @property
+    def product(self) -> Array:
+        """``(out, in)``: what is added to the matrix."""
+        made: Array = self.b @ self.a
+        return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class LowRank:
-    """An adapter; ``changes`` are what it adds to each matrix by name, ``(out, in)``."""
+    """An adapter: its factors by the name of the matrix they change."""
 
     name: str
     sha256: str
-    changes: Mapping[str, Array]
+    factors: Mapping[str, Factors]
 
 
 def read_adapter(path: Path) -> LowRank:
@@ -61,19 +75,19 @@ def read_adapter(path: Path) -> LowRank:
         raise Permanent(f"{file}: expected tensors named …{A} and …{B}, got {', '.join(sorted(tensors)[:3]) or 'none'}")
     if strange := sorted(named.keys() - {matrix + part for matrix in matrices for part in (A, B)}):
         raise Permanent(f"{file}: {strange[0]} is no part of a low-rank adapter")
-    changes = {matrix: change(named, matrix, alpha, file) for matrix in matrices}
-    return LowRank(path.stem if path.is_file() else path.name, sha256(file), changes)
+    factors = {matrix: scaled(named, matrix, alpha, file) for matrix in matrices}
+    return LowRank(path.stem if path.is_file() else path.name, sha256(file), factors)
 
 
-def change(named: Mapping[str, Array], matrix: str, alpha: float | None, file: Path) -> Array:
+def scaled(named: Mapping[str, Array], matrix: str, alpha: float | None, file: Path) -> Factors:
     a, b = named[matrix + A], named.get(matrix + B)
     if b is None:
         raise Permanent(f"{file}: {matrix}{A} is there, {matrix}{B} is not")
     a, b = a.astype(np.float32), b.astype(np.float32)
     if a.ndim != 2 or b.ndim != 2 or a.shape[0] != b.shape[1]:
         raise Permanent(f"{file}: {matrix}: expected shapes (r, in) and (out, r), got {a.shape} and {b.shape}")
-    made: Array = (1.0 if alpha is None else alpha / a.shape[0]) * (b @ a)
-    if not np.isfinite(made).all():
+    made = Factors(a, b if alpha is None else np.float32(alpha / a.shape[0]) * b)
+    if not np.isfinite(made.product).all():
         raise Permanent(f"{file}: {matrix}: not all numbers are finite")
     return made
 
@@ -105,19 +119,34 @@ def merged(model: onnx.ModelProto, adapter: LowRank) -> onnx.ModelProto:
     Raises:
         Permanent: The adapter is for a matrix that the graph lacks, or of another shape.
     """
+    for matrix, (product, weight) in products_of(model, adapter).items():
+        added = adapter.factors[matrix].product
+        old = numpy_helper.to_array(weight)
+        new = old + (added if stands_upright(product) else added.T)
+        weight.CopyFrom(numpy_helper.from_array(new.astype(old.dtype), weight.name))
+    return model
+
+
+def products_of(model: onnx.ModelProto, adapter: LowRank) -> dict[str, tuple[onnx.NodeProto, onnx.TensorProto]]:
+    """The product with each matrix that the adapter changes, and its weights.
+
+    Raises:
+        Permanent: The graph lacks one, or it is of another shape.
+    """
     weights = {tensor.name: tensor for tensor in model.graph.initializer}
     products = {node.input[1]: node for node in model.graph.node if node.op_type in {"MatMul", "Gemm"}}
-    for matrix, added in adapter.changes.items():
+    found = {}
+    for matrix, factors in adapter.factors.items():
         name = f"{matrix}.weight"
         if name not in weights or name not in products:
             known = ", ".join(sorted(each for each in products if each in weights)[:3])
             raise Permanent(f"adapter {adapter.name}: the model has no product with {name}; it has {known}, …")
-        old = numpy_helper.to_array(weights[name])
-        new = added if stands_upright(products[name]) else added.T
-        if new.shape != old.shape:
-            raise Permanent(f"adapter {adapter.name}: {name}: expected shape {old.shape}, got {new.shape}")
-        weights[name].CopyFrom(numpy_helper.from_array((old + new).astype(old.dtype), name))
-    return model
+        shape = factors.b.shape[0], factors.a.shape[1]
+        given = shape if stands_upright(products[name]) else shape[::-1]
+        if given != (expected := tuple(weights[name].dims)):
+            raise Permanent(f"adapter {adapter.name}: {name}: expected shape {expected}, got {given}")
+        found[matrix] = products[name], weights[name]
+    return found
 
 
 def stands_upright(product: onnx.NodeProto) -> bool:

@@ -10,6 +10,8 @@ import msgspec
 from monitor.errors import Permanent
 
 GRAPH = "model.onnx"
+ADAPTER = "model.onnx_adapter"
+"""An adapter that stays beside the graph; the name begins with the graph's, so that the model's revision covers it."""
 TOKENIZER = "tokenizer.json"
 CARD = "model.json"
 

@@ -8,15 +8,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, assert_never
 
 import msgspec
 
 from monitor.errors import Permanent
-from monitor.inference.card import GRAPH, TOKENIZER, sha256
+from monitor.inference.card import ADAPTER, GRAPH, TOKENIZER, sha256
 from monitor.inference.decoder.folder import BUILD, GRAPHS, revision
 from monitor.model.build import build_name
 from monitor.model.trace import Adapter, Model, PromptTemplate
+
+if TYPE_CHECKING:
+    from monitor.inference.adapters import LowRank
 
 TEMPLATE = "chat_template.jinja"
 INSTALL = "pip install 'driftwarden[quantize]'"
@@ -25,18 +28,28 @@ COPIED = ("*.json", "*.jinja", "*.model", "*.txt", "*.md")
 OWN = (BUILD, "card.json")
 """Files that speak of one build."""
 Precision: TypeAlias = Literal["fp32", "fp16", "int8", "int4"]
+Kept: TypeAlias = Literal["merged", "inputs"]
 MOST_BYTES = 2**31 - 1
 """Of a graph in one file: protobuf has no more."""
+KEPT: tuple[Kept, ...] = ("merged", "inputs")
 PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8", "int4")
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What a build is made with: a precision, weights per scale in int4, and an adapter to merge first."""
+    """What a build is made with.
+
+    Attributes:
+        precision: Of the weights.
+        block: Weights that share a scale, in int4.
+        adapter: A LoRA that the build has.
+        kept: Whether it is added to the weights, or stays beside them as inputs of the graph.
+    """
 
     precision: Precision
     block: int = 32
     adapter: Path | None = None
+    kept: Kept = "merged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +108,15 @@ def described(folder: Path) -> Model:
         raise Permanent(f"{path}: {error}") from error
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Built:
+    """A graph as bytes, what is said of it, and the adapter that stays beside it."""
+
+    graph: bytes
+    model: Model
+    beside: LowRank | None
+
+
 def make_variant(
     source: Path, target: Path, recipe: Recipe, *, report: Callable[[str], None] = lambda _line: None
 ) -> Identity:
@@ -107,14 +129,15 @@ def make_variant(
     required(source / TOKENIZER)
     if target.exists():
         raise Permanent(f"{target} is there already; remove it or choose another folder")
-    made, model = build(graph, described(source), recipe, report)
+    if (beside := source / ADAPTER).exists():
+        raise Permanent(f"{beside} stays beside its graph; start from the build without it")
+    made = build(graph, described(source), recipe, report)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as scratch:
             folder = Path(scratch) / "new"
             folder.mkdir()
-            (folder / GRAPH).write_bytes(made)
-            (folder / BUILD).write_bytes(msgspec.json.format(msgspec.json.encode(model), indent=2) + b"\n")
+            write(made, folder)
             for path in sorted({path for pattern in COPIED for path in source.glob(pattern)}):
                 if path.name not in OWN:
                     shutil.copyfile(path, folder / path.name)
@@ -125,12 +148,22 @@ def make_variant(
     return identify(target)
 
 
-def build(graph: Path, model: Model, recipe: Recipe, report: Callable[[str], None]) -> tuple[bytes, Model]:
-    """The graph's bytes and what is said of it; nothing is written."""
+def write(made: Built, folder: Path) -> None:
+    """The files that are the build's own."""
+    (folder / GRAPH).write_bytes(made.graph)
+    (folder / BUILD).write_bytes(msgspec.json.format(msgspec.json.encode(made.model), indent=2) + b"\n")
+    if made.beside is not None:
+        from monitor.inference.adapter_inputs import write_inputs  # noqa: PLC0415  needed to build, not to run
+
+        write_inputs(made.beside, folder / ADAPTER)
+
+
+def build(graph: Path, model: Model, recipe: Recipe, report: Callable[[str], None]) -> Built:
+    """The build, of which nothing is written yet."""
     try:
         import onnx  # noqa: PLC0415  needed to build, not to run
 
-        from monitor.inference import adapters, quantizing  # noqa: PLC0415
+        from monitor.inference import adapter_inputs, adapters, quantizing  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise Permanent(f"building needs {error.name}, which is not installed; run: {INSTALL}") from error
 
@@ -140,24 +173,28 @@ def build(graph: Path, model: Model, recipe: Recipe, report: Callable[[str], Non
     except Exception as error:  # protobuf, onnx and the file system each raise their own
         raise Permanent(f"{graph}: not an ONNX model: {str(error)[:300]}") from error
     wide = quantizing.widened(read)
-    adapter = model.adapter
+    adapter, beside = model.adapter, None
     if recipe.adapter is not None:
         low_rank = adapters.read_adapter(recipe.adapter)
-        report(f"merging {low_rank.name} into {len(low_rank.changes)} matrices")
-        wide = adapters.merged(wide, low_rank)
         adapter = Adapter(name=low_rank.name, version=low_rank.sha256[:16])
+        match recipe.kept:
+            case "merged":
+                report(f"merging {low_rank.name} into {len(low_rank.factors)} matrices")
+                wide = adapters.merged(wide, low_rank)
+            case "inputs":
+                report(f"making {low_rank.name} an input of {len(low_rank.factors)} matrices")
+                wide, beside = adapter_inputs.opened(wide, low_rank), low_rank
+            case _:
+                assert_never(recipe.kept)
     report(f"quantizing {graph} to {recipe.precision}")
     made = quantizing.quantized(wide, recipe.precision, block=recipe.block)
+    whole = made.model if beside is None else adapter_inputs.with_defaults(made.model, beside)
     described_so = msgspec.structs.replace(
-        model,
-        revision=None,
-        precision=recipe.precision,
-        quantization=made.quantization,
-        adapter=adapter,
+        model, revision=None, precision=recipe.precision, quantization=made.quantization, adapter=adapter
     )
-    if (size := made.model.ByteSize()) > MOST_BYTES:
+    if (size := whole.ByteSize()) > MOST_BYTES:
         raise Permanent(f"{graph}: expected at most {MOST_BYTES} bytes in {recipe.precision}, got {size}")
-    return made.model.SerializeToString(), described_so
+    return Built(whole.SerializeToString(), described_so, beside)
 
 
 def graph_of(folder: Path) -> Path:

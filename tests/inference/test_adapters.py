@@ -40,7 +40,7 @@ def test_pefts_names_and_scale_are_read(tmp_path: Path) -> None:
     names = {f"base_model.model.{MATRIX}.lora_A.weight": A, f"base_model.model.{MATRIX}.lora_B.weight": B}
     found = read_adapter(peft(tmp_path / "style", names))
     assert found.name == "style"
-    np.testing.assert_array_equal(found.changes[MATRIX], np.full((3, 4), 8 / 2 * 2))
+    np.testing.assert_array_equal(found.factors[MATRIX].product, np.full((3, 4), 8 / 2 * 2))
 
 
 @pytest.mark.parametrize(

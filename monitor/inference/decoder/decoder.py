@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from monitor.errors import Permanent
+from monitor.inference.adapter_inputs import adapted
 from monitor.inference.decoder.graph import HEAD_INPUTS, HEAD_OUTPUTS, WHOLE, DecoderGraph, with_head
 from monitor.inference.decoder.growing import Growing
 from monitor.inference.decoder.running import Tensors
@@ -59,10 +60,10 @@ class Decoder:
 
     @classmethod
     def load(cls, path: Path, *, slots: int, length: int, threads: int = 1, provider: Provider = "cpu") -> Self:
-        """The model of a file, with the head appended to it.
+        """The model of a file, with the head appended to it and the adapter that stays beside it.
 
         Raises:
-            Permanent: the file is no decoder we know, or the provider is not to be had.
+            Permanent: the file is no decoder we know, its adapter another's, or the provider is not to be had.
         """
         graph = with_head(path)
         try:
@@ -71,7 +72,9 @@ class Decoder:
             raise
         except Exception as error:
             raise Permanent(f"{path}: ONNX Runtime can't load it: {str(error)[:500]}") from error
-        tensors, positions = interface(session, path, "cuda" if provider == "cuda" else "cpu")
+        device = "cuda" if provider == "cuda" else "cpu"
+        session = adapted(session, path.parent, device)
+        tensors, positions = interface(session, path, device)
         if graph.layout == "shared":
             cache: Cache = Shared.of(session, tensors, slots, length, positions=positions, provider=provider)
         elif positions:
