@@ -105,9 +105,12 @@ def report(files: Sequence[Path]) -> None:
     report_ragtruth(corpus)
     report_speed(corpus.answers)
     print("\nThe trained model")
-    shipped.warn_of_training(files)
+    seen = shipped.trained_on(files)
     model, rows = shipped_grounding(), labelled.read_ragtruth(*files)
     found = shipped.judged(rows, model)
     shipped.report_whole(rows, shipped.values_of(found), model)
     shipped.report_spans(rows, found)
     shipped.report_passages(rows, model)
+    if seen and (values := shipped.out_of_fold(rows)) is not None:
+        print("\nThe same heads, each answer judged by those that had not seen its source")
+        shipped.report_whole(rows, values, model)

@@ -1,7 +1,8 @@
 """The model that ships, on any labelled answers: nothing is fitted here, every threshold is its own.
 
-A model was trained on the files whose sha256 it carries: on those the figures flatter it, and the report says so. For
-figures out of fold on the same rows: ``python -m training.grounding compare``.
+A model was trained on the files whose sha256 it carries: on those the figures flatter it, and the report says so. What
+heads that had not seen an answer's source said of it is kept beside this file (``python -m training.grounding compare
+--ways words --values …``), and is reported too.
 """
 
 from __future__ import annotations
@@ -15,12 +16,15 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from benchmarks.scores.judged import best_threshold, f1, labelled, marks
-from benchmarks.scores.labelled import Row
+from benchmarks.scores.judged import best_threshold, f1, f1_across, labelled, marks
+from benchmarks.scores.labelled import Row, key_of
 from benchmarks.scores.metrics import Array, Flags, auroc, auroc_within, interval
 from benchmarks.scores.priors import estimated_prior, expected_f1_threshold, moved
 from detectors.groundedness import Judgement, Model, judge
 from monitor.inference.grounding import FILE
+
+KEPT = Path(__file__).with_name("out_of_fold.json")
+FOLDS = 5
 
 
 def judged(rows: Sequence[Row], model: Model) -> list[Judgement | None]:
@@ -52,9 +56,14 @@ def report_whole(rows: Sequence[Row], values: Array, model: Model) -> None:
     own, shifted = best_told(values), best_told(here)
     print(f"F1 {100 * f1(own, bad):.1f} at the threshold for the prior of training, {model.prior:.0%}")
     print(f"F1 {100 * f1(shifted, bad):.1f} at the threshold for the prior estimated without labels, {prior:.0%}")
+    folds = np.array([row.fold(FOLDS) for row in rows])
+    print(f"F1 {100 * f1_across(values, bad, folds):.1f} at thresholds from the other four folds of sources")
+    if len(groups := sorted({row.group for row in rows})) > 1:
+        others = np.array([groups.index(row.group) for row in rows])
+        print(f"F1 {100 * f1_across(values, bad, others):.1f} at thresholds from the other groups")
     print(f"F1 {100 * f1(values >= best_threshold(values, bad), bad):.1f} at the best threshold, which no one knows")
     print(f"calibration: equal-mass ECE {ece(values, bad):.3f} as it is, {ece(here, bad):.3f} at the estimated prior")
-    for group in sorted({row.group for row in rows}):
+    for group in groups:
         inside = np.array([row.group == group for row in rows])
         told = f"{inside.sum():5d} answers, {bad[inside].mean():4.0%} bad"
         ours, theirs = auroc(values[inside], bad[inside]), auroc(lengths[inside], bad[inside])
@@ -110,9 +119,20 @@ def report_passages(rows: Sequence[Row], model: Model) -> None:
     print("  ".join(f"{name} {auroc(column, bad):.3f}" for name, column in told.items()), f"({len(several)} answers)")
 
 
-def warn_of_training(files: Sequence[Path]) -> None:
+def trained_on(files: Sequence[Path]) -> bool:
     """Say so where the model was trained on one of these files."""
     body = (resources.files("monitor.inference") / "models" / FILE).read_bytes()
     seen = set(msgspec.json.decode(body)["trained"]["files_sha256"].values())
-    if any(hashlib.sha256(path.read_bytes()).hexdigest() in seen for path in files):
+    known = any(hashlib.sha256(path.read_bytes()).hexdigest() in seen for path in files)
+    if known:
         print("the model was trained on a file given here: these figures flatter it")
+    return known
+
+
+def out_of_fold(rows: Sequence[Row]) -> Array | None:
+    """``(n,)`` what heads that had not seen its source said of each answer; None where that is not known of all."""
+    kept = msgspec.json.decode(KEPT.read_bytes())["values"]
+    found = [kept.get(key_of(row)) for row in rows]
+    # An answer or a context without words was not judged.
+    known = [row.answer.strip() == "" or value is not None for row, value in zip(rows, found, strict=True)]
+    return np.array([value or 0.0 for value in found]) if all(known) else None

@@ -12,6 +12,6 @@ from monitor.inference.grounding import shipped_grounding
 
 def report(files: Sequence[Path]) -> None:
     """Print every figure."""
-    shipped.warn_of_training(files)
+    shipped.trained_on(files)
     model, rows = shipped_grounding(), read_summedits(files)
     shipped.report_whole(rows, shipped.values_of(shipped.judged(rows, model)), model)

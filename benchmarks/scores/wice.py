@@ -12,7 +12,7 @@ from monitor.inference.grounding import shipped_grounding
 
 def report(files: Sequence[Path]) -> None:
     """Print every figure."""
-    shipped.warn_of_training(files)
+    shipped.trained_on(files)
     model, rows = shipped_grounding(), read_wice(files)
     found = shipped.judged(rows, model)
     whole = [place for place, row in enumerate(rows) if not row.located]

@@ -84,6 +84,18 @@ WAYS = {
         judges=("ragtruth", "summedits"),
         recipe=Recipe(epochs=5, hidden=96, dropout=0.4, conflict=2.0),
     ),
+    "edited": Way(
+        "as words, RAGTruth and SummEdits",
+        corpora=("ragtruth", "summedits"),
+        judges=("ragtruth", "summedits"),
+        recipe=Recipe(conflict=2.0),
+    ),
+    "edited_wide": Way(
+        "RAGTruth and SummEdits, 96 wide, six epochs, dropout .5",
+        corpora=("ragtruth", "summedits"),
+        judges=("ragtruth", "summedits"),
+        recipe=Recipe(epochs=6, hidden=96, dropout=0.5, conflict=2.0),
+    ),
     "corrupted": Way("as words, with corrupted copies of good answers", corrupted=1.0, whole=False),
     "joint_corrupted": Way(
         "RAGTruth and SummEdits with corrupted copies of both",
