@@ -9,7 +9,7 @@ import click
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path, file_okay=False, exists=True), required=False)
+@click.argument("model", type=click.Path(path_type=Path, file_okay=False), required=False)
 @click.option("--name", help="What requests call the model; by default what its build.json says, or its folder.")
 @click.option("--host", help="Address to listen on.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 takes a free one.")
@@ -25,7 +25,7 @@ def worker(model: Path | None, **given: Any) -> None:
 
     Answers POST /v1/chat/completions, /v1/completions and /v1/feedback, GET /v1/models, /metrics, /livez and /readyz
     at DRIFTWARDEN_WORKER__HOST and __PORT. Without MODEL the folder is DRIFTWARDEN_WORKER__MODEL. Every option is a
-    setting of the same name; see docs/worker.md.
+    setting of the same name; see docs/worker.md. "assistant" is the demo's model.
     """
     from monitor import wiring
 

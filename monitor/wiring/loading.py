@@ -14,6 +14,7 @@ from monitor.events import Away
 from monitor.inference.decoder.decoder import Decoder
 from monitor.inference.decoder.folder import ModelFolder, read_folder
 from monitor.inference.decoder.vocabulary import token_bytes
+from monitor.inference.shipped import model_folder
 from monitor.model.trace import Engine, Model, PromptTemplate, Quantization, Service, Tokenization
 from monitor.ports import Emit
 from monitor.settings import WorkerSettings
@@ -40,7 +41,7 @@ def loaded(wanted: WorkerSettings, emit: Emit) -> Loaded:
     """The model of the settings. Raises Permanent with what is wrong with it."""
     if wanted.model is None:
         raise Permanent("DRIFTWARDEN_WORKER__MODEL is not set: a folder with model.onnx and tokenizer.json")
-    folder = read_folder(wanted.model, template=wanted.template)
+    folder = read_folder(model_folder(wanted.model), template=wanted.template)
     decoder = decoder_of(folder, wanted, emit)
     graph = decoder.graph
     bits = {"int8": 8, "int4": 4}.get(graph.precision)

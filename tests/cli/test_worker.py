@@ -45,6 +45,7 @@ def test_a_worker_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     [
         (["worker"], "DRIFTWARDEN_WORKER__MODEL is not set"),
         (["worker", "empty"], "no model in empty: expected one of model.onnx"),
+        (["worker", "absent"], "no model in absent: expected one of model.onnx"),
     ],
 )
 def test_what_is_missing_is_named(
@@ -60,6 +61,18 @@ def test_what_is_missing_is_named(
         main(arguments)
     assert ended.value.code == 78
     assert reason in capsys.readouterr().err
+
+
+def test_the_shipped_model_is_served_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from monitor.events import Event
+    from monitor.settings import WorkerSettings
+    from monitor.wiring.loading import loaded
+
+    monkeypatch.chdir(tmp_path)
+    events: list[Event] = []
+    found = loaded(WorkerSettings(model=Path("assistant")), events.append)
+    assert (found.name, found.build.precision) == ("orrel-assistant", "fp16")
+    assert events == []
 
 
 def test_cuda_without_cuda_is_an_error_unless_the_settings_allow_the_cpu(
