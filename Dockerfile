@@ -58,14 +58,15 @@ ENV PATH=/opt/driftwarden/bin:${PATH} \
     DRIFTWARDEN_EMBEDDING__FOLDER=/models/all-MiniLM-L6-v2 \
     DRIFTWARDEN_WEB__HOST=0.0.0.0 \
     DRIFTWARDEN_GUARD__HOST=0.0.0.0 \
-    DRIFTWARDEN_WORKER__HOST=0.0.0.0
+    DRIFTWARDEN_WORKER__HOST=0.0.0.0 \
+    DRIFTWARDEN_TAP__HOST=0.0.0.0
 RUN groupadd --system --gid 10001 driftwarden \
     && useradd --system --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin driftwarden
 COPY --from=model /models /models
 # A driftwarden.toml that is mounted here is found. Nothing is ever written: the root may be read-only.
 WORKDIR /etc/driftwarden
 USER 10001:10001
-EXPOSE 8321 8322 8323
+EXPOSE 8321 8322 8323 8324
 # Only `serve` and `run` answer it; turn it off where the other roles run on their own.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=3 \
     CMD ["python", "-I", "-c", "import http.client, os; port = int(os.environ.get('DRIFTWARDEN_WEB__PORT', '8321')); ask = http.client.HTTPConnection('127.0.0.1', port, timeout=3); ask.request('GET', '/livez'); raise SystemExit(ask.getresponse().status != 200)"]

@@ -21,6 +21,7 @@ from monitor.judging import Budget
 from monitor.kafka.config import KafkaConfig
 from monitor.llmjudge.config import JudgeConfig
 from monitor.model.signal import KINDS
+from monitor.tap.config import TapConfig
 from monitor.watch import Pace
 from monitor.webhook.config import WebhookConfig
 
@@ -224,6 +225,7 @@ class Settings(BaseSettings):
     web: Web = Web()
     guard: GuardSettings = GuardSettings()
     worker: WorkerSettings = WorkerSettings()
+    tap: TapConfig = TapConfig()
     log: Logs = Logs()
 
     @model_validator(mode="before")

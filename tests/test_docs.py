@@ -9,6 +9,7 @@ import pytest
 from monitor.guard.policy import Check
 from monitor.model.scores import NAMES
 from monitor.settings import GuardSettings
+from monitor.tap import TapConfig
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 
@@ -26,6 +27,11 @@ def test_the_checks_and_settings_of_the_guard_that_are_described_are_those_there
     settings = re.findall(r"`guard\.(\w+)`", told.partition("## Settings")[2].partition("`driftwarden run`")[0])
     assert checks == [kind.__struct_config__.tag for kind in get_args(Check)]
     assert sorted(settings) == sorted(GuardSettings.__dataclass_fields__)
+
+
+def test_the_settings_of_the_tap_that_are_described_are_those_there_are() -> None:
+    told = (DOCS / "tap.md").read_text().partition("## Settings")[2].partition("## ")[0]
+    assert sorted(re.findall(r"`tap\.(\w+)`", told)) == sorted(TapConfig.__dataclass_fields__)
 
 
 def test_the_engine_as_a_library_finds_the_shift_of_its_example(capsys: pytest.CaptureFixture[str]) -> None:

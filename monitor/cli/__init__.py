@@ -19,6 +19,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "serve": ("monitor.cli.roles:serve", "Answer the API, /metrics and health checks."),
     "guard": ("monitor.cli.guard:guard", "Check exchanges against a policy: as a service, or one by one."),
     "worker": ("monitor.cli.worker:worker", "Serve a language model over OpenAI's API, and publish its traces."),
+    "tap": ("monitor.cli.tap:tap", "Publish traces of any OpenAI-compatible server by standing before it."),
     "migrate": ("monitor.cli.operate:migrate", "Bring the database schema up to date."),
     "doctor": ("monitor.cli.doctor:doctor", "Check settings, database, broker, model and packages."),
     "import": ("monitor.cli.import_:import_command", "Publish past prompts and answers from a file."),

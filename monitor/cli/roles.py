@@ -15,12 +15,12 @@ from monitor.errors import Transient
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["consume", "judge", "notify", "serve", "guard", "worker"]),
+    type=click.Choice(["consume", "judge", "notify", "serve", "guard", "worker", "tap"]),
     help="Leave out a role.",
 )
 def run(without: tuple[str, ...]) -> None:
     """Run everything: migrates the database, makes the topics, and keeps its roles alive: consume, judge,
-    notify and serve, guard where there are policies, and worker where there is a model."""
+    notify and serve, guard where there are policies, worker where there is a model, tap where there is an upstream."""
     from monitor import wiring
     from monitor.supervisor import Supervisor
     from monitor.telemetry import Telemetry
@@ -37,6 +37,8 @@ def run(without: tuple[str, ...]) -> None:
         roles.remove("guard")
     if found.worker.model is None and "worker" in roles:
         roles.remove("worker")
+    if found.tap.upstream is None and "tap" in roles:
+        roles.remove("tap")
     Supervisor(roles, os.environ, telemetry.emit).run(stop, stop.wait)
 
 

@@ -15,7 +15,13 @@ GRACE_S = 10
 
 
 def serve(
-    app: ASGIApp, *, host: str, port: int, stopped: Event, listening: Callable[[str], None] = lambda _address: None
+    app: ASGIApp,
+    *,
+    host: str,
+    port: int,
+    stopped: Event,
+    listening: Callable[[str], None] = lambda _address: None,
+    relays: bool = False,
 ) -> None:
     """Answer requests until ``stopped`` is set; those under way are finished, for at most 10 s.
 
@@ -27,6 +33,8 @@ def serve(
         port: 0 takes a free one.
         stopped: set from anywhere, also by a signal handler.
         listening: told the address once connections are taken.
+        relays: the app passes on the answers of another server, with the date of that; it is told of start and end, for
+            it holds connections.
 
     Raises:
         Permanent: the address can't be bound, or the server ended by itself.
@@ -36,7 +44,8 @@ def serve(
             app,
             log_config=None,
             access_log=False,
-            lifespan="off",
+            lifespan="on" if relays else "off",
+            date_header=not relays,
             ws="none",
             proxy_headers=False,
             server_header=False,

@@ -230,6 +230,13 @@ def run_worker(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     working.run_worker(found, stopped.event, telemetry)
 
 
+def run_tap(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    """Passes requests on to a server that is not ours, and publishes their traces."""
+    from monitor.wiring import tapping
+
+    tapping.run_tap(found, stopped.event, telemetry)
+
+
 ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "consume": run_consume,
     "judge": run_judging,
@@ -237,13 +244,14 @@ ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "serve": run_serve,
     "guard": run_guard,
     "worker": run_worker,
+    "tap": run_tap,
 }
 
 
 def ready_for(role: str) -> None:
     """Raises where a role could not start: the database or the broker is unset, away, or not ours."""
     found = settings()
-    if role in ("guard", "worker"):
+    if role in ("guard", "worker", "tap"):
         return
     engine(found).dispose()
     if role == "consume":

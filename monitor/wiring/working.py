@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -31,13 +31,11 @@ from monitor.web.worker import Desk, Limits, Post, Tracing, worker_api
 from monitor.wiring.guarding import guard, guard_client
 from monitor.wiring.loading import Loaded, loaded, origin
 from monitor.wiring.parts import clock
-from monitor.worker import Channel, Origin, Outgoing, Publisher, Scheduler, Spool, encoded
+from monitor.wiring.sending import fates_of, publisher_of, put_feedback, sent_by, sinks_of
+from monitor.worker import Channel, Origin, Outgoing, Publisher, Scheduler, encoded
 
 # A thread that computes in Python gives way to the one that owns the model after this, not after Python's 5 ms.
 SWITCH_S = 0.0005
-# A broker that does not answer within these has its traces waiting elsewhere.
-CONNECT_S = 2.0
-DELIVERY_S = 5.0
 
 
 Traces: TypeAlias = Publisher[Exchange | Outgoing]
@@ -45,34 +43,12 @@ Traces: TypeAlias = Publisher[Exchange | Outgoing]
 
 def kafka_sinks(found: Settings) -> Mapping[Channel, Sink] | None:
     """Where traces and feedback go; None where there is no broker or traces are switched off."""
-    if found.kafka is None or not found.worker.trace:
-        return None
-    from monitor.kafka.sink import KafkaSink
-
-    config = replace(
-        found.kafka,
-        connect_timeout_s=min(found.kafka.connect_timeout_s, CONNECT_S),
-        delivery_timeout_s=min(found.kafka.delivery_timeout_s, DELIVERY_S),
-    )
-    return {"traces": KafkaSink(config, config.topic), "feedback": KafkaSink(config, config.feedback_topic)}
+    return sinks_of(found.kafka) if found.worker.trace else None
 
 
 def publisher(wanted: WorkerSettings, sinks: Mapping[Channel, Sink], traced: Origin, emit: Emit) -> Traces:
     """What sends traces and feedback."""
-
-    def encode(item: Exchange | Outgoing) -> Outgoing:
-        return item if isinstance(item, Outgoing) else encoded(item, traced)
-
-    spool = Spool(wanted.spool, wanted.spool_bytes) if wanted.spool is not None else None
-    return Publisher(
-        sinks,
-        encode,
-        most=wanted.trace_queue,
-        spool=spool,
-        timer=perf_counter,
-        emit=emit,
-        gather_s=wanted.trace_delay_s,
-    )
+    return publisher_of(wanted, sinks, partial(encoded, origin=traced), emit)
 
 
 def guards(
@@ -111,9 +87,6 @@ def desk(
         temperature=wanted.sample_temperature,
     )
 
-    def feedback(publisher: Traces, key: str, body: bytes) -> None:
-        publisher.put(Outgoing("feedback", key.encode(), body, {"content-type": b"application/json"}))
-
     def render(messages: Any, documents: Any) -> str:
         if folder.template is None:
             raise ValueError(f"messages: {folder.graph.parent.name} has no chat template; ask /v1/completions")
@@ -133,7 +106,7 @@ def desk(
             encode=lambda text, special: folder.encode(text, special=special),
             scheduler=scheduler,
             tracing=tracing,
-            feedback=partial(feedback, traces) if traces is not None else None,
+            feedback=partial(put_feedback, traces) if traces is not None else None,
             span=telemetry.generation,
             clock=clock,
             timer=perf_counter,
@@ -167,9 +140,7 @@ def figures(scheduler: Scheduler, traces: Publisher[Any] | None) -> list[Metric]
         Metric(f"driftwarden_worker_{name}", "gauge", about, (), [((), float(value))])
         for name, (about, value) in standing.items()
     ]
-    fates = [] if traces is None else [((fate,), float(count)) for fate, count in sorted(traces.fates.items())]
-    about = "Traces and feedback by what became of them: taken, published, dropped, spooled, refused."
-    return [*told, Metric("driftwarden_worker_traces", "counter", about, ("fate",), fates)]
+    return [*told, fates_of("driftwarden_worker_traces", traces)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,10 +187,7 @@ def working(
             token=found.worker.token,
         )
         if traces is not None:
-            sending = threading.Thread(target=traces.run, name="traces")
-            sending.start()
-            stack.callback(sending.join)
-            stack.callback(traces.stop)
+            stack.enter_context(sent_by(traces))
         thread.start()
         stack.callback(thread.join)
         stack.callback(scheduler.stop)

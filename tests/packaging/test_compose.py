@@ -100,7 +100,7 @@ def test_roles_start_after_the_schema_and_the_topics(compose: Mapping[str, Any])
 
 def test_nothing_is_published_beyond_this_machine(compose: Mapping[str, Any]) -> None:
     ports = [port for found in compose["services"].values() for port in found.get("ports", [])]
-    assert ports == ["127.0.0.1:9094:9094", "127.0.0.1:8321:8321", "127.0.0.1:8322:8322", "127.0.0.1:8323:8323"]
+    assert ports == [f"127.0.0.1:{port}:{port}" for port in (9094, 8321, 8322, 8323, 8324)]
 
 
 def test_containers_of_ours_can_neither_write_nor_gain_rights(compose: Mapping[str, Any]) -> None:

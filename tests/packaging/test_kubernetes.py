@@ -23,6 +23,7 @@ GIVEN = {
         "web": {"port": 8400, "ingest": False},
         "guard": {"policies": ["/policies/support.yaml"]},
         "worker": {"model": "/models/support"},
+        "tap": {"upstream": "http://vllm:8000"},
     },
     "secret": {
         "values": {
@@ -30,7 +31,10 @@ GIVEN = {
             "DRIFTWARDEN_WEB__TOKEN": "0123456789abcdef",
         }
     },
-    "roles": {"consume": {"autoscaling": {"enabled": True}}, "guard": {"enabled": True}, "worker": {"enabled": True}},
+    "roles": {
+        "consume": {"autoscaling": {"enabled": True}},
+        **{role: {"enabled": True} for role in ("guard", "worker", "tap")},
+    },
     "serviceMonitor": {"enabled": True},
 }
 
@@ -101,6 +105,7 @@ def test_the_schema_knows_the_sections_of_the_settings(schema: dict[str, Any]) -
         ("settings.guard.policies", "one.yaml"),
         ("settings.guard.token", "a secret among the settings"),
         ("settings.worker.token", "a secret among the settings"),
+        ("settings.tap.upstream_key", "a secret among the settings"),
         ("settings.judge.token", "a secret among the settings"),
         ("secret.values.DATABASE_URL", "postgresql://host/name"),
         ("service.port", 0),
@@ -180,6 +185,7 @@ def test_the_program_reads_the_rendered_settings(
     assert (read.web.port, read.web.ingest, read.web.token) == (8400, False, "0123456789abcdef")
     assert (read.guard.port, read.guard.policies) == (8322, (Path("/policies/support.yaml"),))
     assert (read.worker.port, read.worker.model) == (8323, Path("/models/support"))
+    assert (read.tap.port, read.tap.upstream) == (8324, "http://vllm:8000")
     assert rendered["ConfigMap/site-driftwarden-migrate"]["data"] == plain
     assert rendered["Secret/site-driftwarden-migrate"]["stringData"] == secret
 
@@ -191,7 +197,7 @@ def test_only_the_roles_that_answer_have_probes(rendered: Mapping[str, Any]) -> 
         for container in rendered[f"Deployment/site-driftwarden-{name}"]["spec"]["template"]["spec"]["containers"]
     }
     answering = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
-    assert probed.pop("serve") == probed.pop("guard") == probed.pop("worker") == answering
+    assert all(probed.pop(role) == answering for role in ("serve", "guard", "worker", "tap"))
     assert probed == {"consume": {}, "judge": {}, "notify": {}}
 
 

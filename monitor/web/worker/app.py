@@ -5,11 +5,8 @@
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
-import msgspec
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 
-from monitor.codec.opinions import decode_opinion
-from monitor.model.record import Partition, Record, Reject
 from monitor.web.access import Access
 from monitor.web.guard.bodies import body
 from monitor.web.health import METRICS_TYPE
@@ -19,8 +16,8 @@ from monitor.web.worker.asking import chat, completion
 from monitor.web.worker.bodies import ChatRequest, CompletionRequest, read
 from monitor.web.worker.desk import Desk, Post
 from monitor.web.worker.errors import Refused
-
-HTTP = Partition("http", 0)
+from monitor.web.worker.feedback import taken
+from monitor.web.worker.shapes import json
 
 Ready = Callable[[], tuple[bool, Mapping[str, Any]]]
 
@@ -66,13 +63,7 @@ def generation(desk: Desk, post: Post) -> APIRouter:
 
     @router.post("/v1/feedback", summary="What people said of an answer, by the id of the answer")
     async def feedback(sent: Annotated[bytes, Depends(body)]) -> Response:
-        if desk.feedback is None:
-            raise Refused(503, "this worker has no broker to send feedback to", code="feedback_unavailable")
-        found = decode_opinion(Record(HTTP, 0, sent, {}), desk.clock())
-        if isinstance(found, Reject):
-            raise Refused(400, found.message, code=found.reason)
-        desk.feedback(found.id, sent)
-        return json({"id": found.id, "accepted": True}, 202)
+        return taken(sent, desk.feedback, desk.clock())
 
     return router
 
@@ -101,7 +92,3 @@ def model(desk: Desk) -> dict[str, Any]:
         "id": desk.model, "object": "model", "created": desk.created, "owned_by": "driftwarden", "build": desk.build,
         "max_model_len": desk.limits.length,
     }  # fmt: skip
-
-
-def json(content: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(content), status, media_type="application/json")

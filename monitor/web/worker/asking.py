@@ -11,14 +11,13 @@ import msgspec
 
 from monitor.model.check import Message, Passage
 from monitor.model.exchange import Operation
+from monitor.model.extension import Extension, documents
 from monitor.model.generation import Ask
 from monitor.model.trace import Document, InputMessage, Labels, Part, RequestOptions
 from monitor.web.worker.bodies import (
     ChatRequest,
     Common,
     CompletionRequest,
-    Extension,
-    documents,
     refuse_unsupported,
     stops,
     text_of,

@@ -12,30 +12,14 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
-from monitor.model.trace import Document, Labels, Name, Part, PromptTemplate, Retrieval
+from monitor.model.extension import Extension
+from monitor.model.trace import Name, Part
 from monitor.web.worker.errors import Refused
 
 PLACE = re.compile(r"^(?P<what>.*?) - at `\$\.?(?P<path>.*)`$", re.DOTALL)
 
 T = TypeVar("T")
 Share = Annotated[float, Meta(gt=0, le=1)]
-
-
-class TraceFields(Struct, frozen=True, forbid_unknown_fields=True):
-    """What the caller knows of an exchange and the trace should say."""
-
-    segment: Labels = Labels()
-    prompt_template: PromptTemplate | None = None
-    retrieval: Retrieval | None = None
-
-
-class Extension(Struct, frozen=True, forbid_unknown_fields=True):
-    """``context`` are the passages that the answer should rest on: they go into the trace, to the guard, and to chat
-    templates that read ``documents``; ``policy`` names one of the guard's."""
-
-    context: list[str | Document] = []
-    trace: TraceFields = TraceFields()
-    policy: Name | None = None
 
 
 class ChatMessage(Struct, frozen=True):
@@ -147,11 +131,3 @@ def text_of(message: ChatMessage, place: int) -> str:
             where = f"messages[{place}].content"
             raise Refused(400, f"{where}: expected parts of type text, got {part.type!r}", param=where)
     return "\n".join(part.text or "" for part in message.content)
-
-
-def documents(extension: Extension) -> list[Document]:
-    """The passages; those without an id are named by their place."""
-    return [
-        Document(str(place), passage) if isinstance(passage, str) else passage
-        for place, passage in enumerate(extension.context)
-    ]

@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import msgspec
+from fastapi import Response
+
 from monitor.model.generation import Choice
 
 
@@ -105,3 +108,7 @@ class CompletionShape:
 
     def text(self, token: int) -> str:
         return self.spelt[token].decode("utf-8", "replace")
+
+
+def json(content: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")

@@ -1,0 +1,1 @@
+"""What the tap adds to requests."""
