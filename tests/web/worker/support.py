@@ -75,6 +75,25 @@ def running(model: Path, sinks: dict[str, Any] | None = None, **given: Any) -> I
     telemetry.close()
 
 
+def slowed(site: Site) -> threading.Event:
+    """Makes a step take a hundredth of a second, until the event is set."""
+    scheduler, fast = site.worker.scheduler, threading.Event()
+    real = scheduler.decoder
+
+    class Slow:
+        slots = real.slots
+
+        def step(self, *given: Any) -> Any:
+            fast.wait(0.01)
+            return real.step(*given)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(real, name)
+
+    scheduler.decoder = Slow()  # type: ignore[assignment]
+    return fast
+
+
 def traces(site: Site, count: int) -> list[Trace]:
     """The first traces that were published, as the consumer reads them."""
     assert site.until(lambda: len(site.traces.published) >= count)

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -18,7 +17,7 @@ from monitor.settings import Settings
 from monitor.wiring.working import kafka_sinks
 from tests.conftest import Broker
 from tests.kafka.support import prepared, read_all
-from tests.web.worker.support import DEADLINE_S, Site, Start, traces
+from tests.web.worker.support import DEADLINE_S, Site, Start, slowed, traces
 
 ASK: list[Any] = [{"role": "user", "content": "Hi"}]
 
@@ -112,25 +111,6 @@ def test_a_token_is_asked_for_where_there_is_one(start: Start) -> None:
     assert httpx.get(f"{site.address}/readyz").status_code == 200
 
 
-def slowed(site: Site) -> threading.Event:
-    """Makes a step take a hundredth of a second, until the event is set."""
-    scheduler, fast = site.worker.scheduler, threading.Event()
-    real = scheduler.decoder
-
-    class Slow:
-        slots = real.slots
-
-        def step(self, *given: Any) -> Any:
-            fast.wait(0.01)
-            return real.step(*given)
-
-        def __getattr__(self, name: str) -> Any:
-            return getattr(real, name)
-
-    scheduler.decoder = Slow()  # type: ignore[assignment]
-    return fast
-
-
 @pytest.mark.parametrize("body", [b"{bad", b"", b"[]", b'{"model": "bot", "messages": "\xff"}'])
 def test_a_body_that_is_no_request_is_an_error_object(site: Site, body: bytes) -> None:
     answer = httpx.post(f"{site.address}/v1/chat/completions", content=body)
@@ -143,13 +123,13 @@ def test_a_full_queue_is_answered_with_429_and_a_time(start: Start) -> None:
     site = start(slots=1, queue=1)
     with site.client() as client, ThreadPoolExecutor(2) as pool:
         slow = slowed(site)
-        # Two long answers hold the slot and the queue.
-        streams = [
-            pool.submit(client.chat.completions.create, model="bot", messages=ASK, stream=True, temperature=0)
-            for _ in range(2)
-        ]
-        held = site.worker.scheduler
-        assert site.until(lambda: len(held.rows) + len(held.waiting) == 2)
+        # Two long answers hold the slot and the queue; the second comes once the first has left the queue.
+        held, streams = site.worker.scheduler, []
+        for count in (1, 2):
+            streams.append(
+                pool.submit(client.chat.completions.create, model="bot", messages=ASK, stream=True, temperature=0)
+            )
+            assert site.until(lambda: len(held.rows) == 1 and len(held.rows) + len(held.waiting) == count)  # noqa: B023
         with pytest.raises(openai.RateLimitError) as refused:
             client.chat.completions.create(model="bot", messages=ASK)
         slow.set()
