@@ -188,6 +188,17 @@ class Generated:
     output_tokens: int
 
 
+@dataclass(frozen=True, slots=True)
+class CanaryAnswered:
+    """A golden prompt was sent; ``log_e`` is the evidence of a change after it, None where nothing was compared."""
+
+    target: str
+    canary: str
+    status: str
+    reason: str | None
+    log_e: float | None
+
+
 Event = (
     Started
     | Stopped
@@ -207,6 +218,7 @@ Event = (
     | AlertChanged
     | Attempted
     | GuardChecked
+    | CanaryAnswered
     | CertificateVoid
     | Generated
     | GenerationFailed

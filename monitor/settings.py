@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from detectors.replay import Replay
+from monitor.canaries.config import CanaryConfig
 from monitor.codec import Limits
 from monitor.errors import Permanent
 from monitor.fitting import Learning
@@ -220,6 +221,7 @@ class Settings(BaseSettings):
     embedding: EmbeddingSettings = EmbeddingSettings()
     grounding: GroundingSettings = GroundingSettings()
     judge: JudgeConfig = JudgeConfig()
+    canary: CanaryConfig = CanaryConfig()
     drift: Drift = Drift()
     webhook: WebhookConfig = WebhookConfig()
     web: Web = Web()

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 
+from monitor.canaries.config import CanaryConfig
 from monitor.guard.policy import Check
 from monitor.model.scores import NAMES
 from monitor.settings import GuardSettings
@@ -32,6 +33,11 @@ def test_the_checks_and_settings_of_the_guard_that_are_described_are_those_there
 def test_the_settings_of_the_tap_that_are_described_are_those_there_are() -> None:
     told = (DOCS / "tap.md").read_text().partition("## Settings")[2].partition("## ")[0]
     assert sorted(re.findall(r"`tap\.(\w+)`", told)) == sorted(TapConfig.__dataclass_fields__)
+
+
+def test_the_settings_of_canaries_that_are_described_are_those_there_are() -> None:
+    told = (DOCS / "canaries.md").read_text().partition("## Settings")[2]
+    assert sorted(re.findall(r"`canary\.(\w+)`", told)) == sorted(CanaryConfig.__dataclass_fields__)
 
 
 def test_the_engine_as_a_library_finds_the_shift_of_its_example(capsys: pytest.CaptureFixture[str]) -> None:

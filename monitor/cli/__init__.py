@@ -20,6 +20,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "guard": ("monitor.cli.guard:guard", "Check exchanges against a policy: as a service, or one by one."),
     "worker": ("monitor.cli.worker:worker", "Serve a language model over OpenAI's API, and publish its traces."),
     "tap": ("monitor.cli.tap:tap", "Publish traces of any OpenAI-compatible server by standing before it."),
+    "canary": ("monitor.cli.canary:canary", "Send golden prompts, and notice when their answers change."),
     "migrate": ("monitor.cli.operate:migrate", "Bring the database schema up to date."),
     "doctor": ("monitor.cli.doctor:doctor", "Check settings, database, broker, model and packages."),
     "import": ("monitor.cli.import_:import_command", "Publish past prompts and answers from a file."),

@@ -36,6 +36,11 @@ NAMED = {
         "SELECT value, sentence, novel, document, evidence, time, id, build FROM v_claims"
         " WHERE flagged ORDER BY value DESC, time DESC LIMIT 20",
     ),
+    "canaries": (
+        "Golden prompts: the pinned answer beside the newest, by target",
+        "SELECT target, canary, state, evidence, shift, answer_changed, pinned_exact_match, exact_match, pinned_build,"
+        " build, status, at FROM v_canaries ORDER BY target, canary",
+    ),
     "rejects": (
         "What was set aside, by reason",
         "SELECT reason, count(*) AS records, max(received_at) AS last FROM v_rejects GROUP BY reason ORDER BY 2 DESC",
@@ -56,6 +61,7 @@ LISTED = "\n".join(f"  {name:8}  {about}" for name, (about, _) in NAMED.items())
 \b
 Views: v_traces v_scores v_claims v_drift v_alerts v_alert_events v_builds v_deliveries v_rejects v_partitions
     v_baselines v_feedback v_labels v_calibrations v_certificates v_guard_decisions
+    v_canaries v_canary_results
 
 \b
 Named queries:

@@ -15,12 +15,13 @@ from monitor.errors import Transient
 @click.option(
     "--without",
     multiple=True,
-    type=click.Choice(["consume", "judge", "notify", "serve", "guard", "worker", "tap"]),
+    type=click.Choice(["consume", "judge", "notify", "serve", "guard", "worker", "tap", "canary"]),
     help="Leave out a role.",
 )
 def run(without: tuple[str, ...]) -> None:
     """Run everything: migrates the database, makes the topics, and keeps its roles alive: consume, judge,
-    notify and serve, guard where there are policies, worker where there is a model, tap where there is an upstream."""
+    notify and serve, guard where there are policies, worker where there is a model, tap where there is an upstream, and
+    canary where there is an endpoint to ask."""
     from monitor import wiring
     from monitor.supervisor import Supervisor
     from monitor.telemetry import Telemetry
@@ -39,6 +40,8 @@ def run(without: tuple[str, ...]) -> None:
         roles.remove("worker")
     if found.tap.upstream is None and "tap" in roles:
         roles.remove("tap")
+    if found.canary.url is None and "canary" in roles:
+        roles.remove("canary")
     Supervisor(roles, os.environ, telemetry.emit).run(stop, stop.wait)
 
 

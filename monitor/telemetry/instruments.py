@@ -14,6 +14,7 @@ from monitor.events import (
     BaselineActivated,
     BatchScored,
     BatchStored,
+    CanaryAnswered,
     CertificateVoid,
     Event,
     FeedbackStored,
@@ -83,12 +84,13 @@ class Instruments:
         self.left_out = meter.create_counter(
             "driftwarden_segments_left_out", description="Segments over drift.segment_limit when they were first met."
         )
+        self.canaries = meter.create_counter("driftwarden_canaries", description="Golden prompts sent, by status.")
         self.generation = gen_ai.Instruments(meter)
         self.restarts = meter.create_counter("driftwarden_role_restarts", description="Processes that died, by role.")
         for counter in (self.traces, self.repeats, self.batches, self.fenced, self.lost, self.panes, self.judged):
             counter.add(0)
 
-    def count(self, event: Event) -> None:  # noqa: PLR0912 - a case for each event
+    def count(self, event: Event) -> None:  # noqa: PLR0912, PLR0915 - a case for each event
         match event:
             case BatchStored(traces=traces, repeats=repeats, rejects=rejects, seconds=seconds):
                 self.traces.add(traces)
@@ -138,6 +140,8 @@ class Instruments:
                     self.guard_rules.add(1, {"policy": policy, "rule": rule, "mode": mode})
                 for rule in missed:
                     self.guard_missed.add(1, {"policy": policy, "rule": rule})
+            case CanaryAnswered(target=target, status=status):
+                self.canaries.add(1, {"target": target, "status": status})
             case CertificateVoid(rule=rule):
                 self.void.add(1, {"rule": rule})
             case Generated():

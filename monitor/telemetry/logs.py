@@ -18,6 +18,7 @@ from monitor.events import (
     BaselineActivated,
     BatchScored,
     BatchStored,
+    CanaryAnswered,
     CertificateVoid,
     Event,
     FeedbackStored,
@@ -43,6 +44,8 @@ def level_of(event: Event) -> int:
             return logging.INFO if rejects else logging.DEBUG
         case BatchScored() | GuardChecked() | Generated():
             return logging.DEBUG
+        case CanaryAnswered(status=status):
+            return logging.DEBUG if status == "ok" else logging.WARNING
         case PanesJudged(drifted=drifted):
             return logging.INFO if drifted else logging.DEBUG
         case Away() | OwnershipLost() | RoleEnded() | CertificateVoid() | SegmentsLeftOut():

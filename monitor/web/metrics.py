@@ -29,6 +29,7 @@ def database_metrics(
             *of_alerts(reader),
             *of_drift(reader, drift_series),
             *of_baselines(reader),
+            *of_canaries(reader),
         ]
     except Transient:
         return [up(False)]
@@ -125,6 +126,25 @@ def of_baselines(reader: Reader) -> list[Metric]:
               [((), float(rows[0]["segments"] if rows else 0))]),
         gauge("driftwarden_store_baseline_segments_left_out", "Segments that drift.segment_limit left to be judged in"
               " all traffic only.", (), [((), float(rows[0]["left_out"] if rows else 0))]),
+    ]  # fmt: skip
+
+
+def of_canaries(reader: Reader) -> list[Metric]:
+    """A target's state is that of any of its prompts."""
+    standing = """SELECT target, max(evidence) AS evidence, bool_or(state = 'changed') AS changed FROM v_canaries
+        GROUP BY target ORDER BY target"""
+    rows = list(reader.rows(standing, {}))
+    sent = reader.rows(
+        "SELECT target, status, count(*) AS sent FROM v_canary_results GROUP BY target, status ORDER BY target, status",
+        {},
+    )
+    return [
+        gauge("driftwarden_canary_evidence", "Evidence of a change of the target; an alert starts at 1.", ("target",),
+              [((row["target"],), float(row["evidence"] or 0.0)) for row in rows]),
+        gauge("driftwarden_canary_changed", "Whether a change of the target is reported.", ("target",),
+              [((row["target"],), float(row["changed"])) for row in rows]),
+        counter("driftwarden_store_canaries", "Golden prompts sent, by what became of them.", ("target", "status"),
+                [((row["target"], row["status"]), float(row["sent"])) for row in sent]),
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 
 from monitor.ports import WatchStore
-from monitor.storage import judged, partitions
+from monitor.storage import canaries, judged, partitions
 from monitor.storage.feedback import forget
 from monitor.wiring.parts import clock
 
@@ -34,6 +34,7 @@ class Maintenance:
             partitions.drop_before(self.database, kept_from)
             forget(self.database, kept_from)
             judged.forget(self.database, kept_from)
+            canaries.forget(self.database, kept_from)
             self.done_at, self.rolling = now, True
         for _ in range(ROLLING_STEPS if self.rolling else 0):
             if not self.store.roll_up(now):

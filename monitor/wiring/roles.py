@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +11,6 @@ from contextlib import closing
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import sqlalchemy as sa
@@ -37,31 +35,11 @@ from monitor.telemetry import Telemetry, otlp_exporter
 from monitor.wiring.answers import run_answers
 from monitor.wiring.maintenance import Maintenance
 from monitor.wiring.parts import clock, engine, kafka, learner, pipeline, settings, trace_store
+from monitor.wiring.stop import Stop
 
 # With an encoder a trace takes some ten milliseconds: fewer at once keep a batch, and so a redelivery, short.
 ENCODED_BATCH = 200
 LISTEN_AGAIN_S = 60.0
-
-
-class Stop:
-    """Set by SIGTERM or SIGINT; a role ends at its next safe point."""
-
-    def __init__(self) -> None:
-        self.event = threading.Event()
-
-    def listen(self) -> Stop:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self.note)
-        return self
-
-    def note(self, _number: int, _frame: FrameType | None) -> None:
-        self.event.set()
-
-    def __call__(self) -> bool:
-        return self.event.is_set()
-
-    def wait(self, seconds: float) -> None:
-        self.event.wait(seconds)
 
 
 def run_consume(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
@@ -237,6 +215,13 @@ def run_tap(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
     tapping.run_tap(found, stopped.event, telemetry)
 
 
+def run_canary(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:
+    """Sends golden prompts on a schedule to the endpoint of the settings."""
+    from monitor.wiring import canaries
+
+    canaries.run_canary(found, stopped, telemetry)
+
+
 ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "consume": run_consume,
     "judge": run_judging,
@@ -245,6 +230,7 @@ ROLES: Mapping[str, Callable[[Settings, Stop, Telemetry], None]] = {
     "guard": run_guard,
     "worker": run_worker,
     "tap": run_tap,
+    "canary": run_canary,
 }
 
 

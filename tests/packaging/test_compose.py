@@ -82,6 +82,16 @@ def test_a_language_model_as_judge_may_be_named_in_the_environment(
     assert settings_of(passed | named).judge.model == "qwen3-4b"
 
 
+def test_the_endpoint_of_canaries_may_be_named_in_the_environment(
+    root: Path, compose: Mapping[str, Any], settings_of: Callable[[Mapping[str, object]], Settings]
+) -> None:
+    named = dict(re.findall(r"^#(DRIFTWARDEN_CANARY__\w+)=(.*)$", (root / "deploy/.env.example").read_text(), re.M))
+    passed = compose["services"]["canary"]["environment"]
+    assert {name for name, value in passed.items() if value is None} == set(named)
+    assert settings_of(passed).canary.url is None
+    assert settings_of(passed | named).canary.url == "http://worker:8323/v1"
+
+
 def test_the_topics_are_those_that_the_program_reads_and_writes(compose: Mapping[str, Any]) -> None:
     script = compose["services"]["topics"]["command"][-1]
     config = KafkaConfig("kafka:9092")

@@ -24,6 +24,7 @@ GIVEN = {
         "guard": {"policies": ["/policies/support.yaml"]},
         "worker": {"model": "/models/support"},
         "tap": {"upstream": "http://vllm:8000"},
+        "canary": {"url": "http://site-driftwarden-worker:8323/v1"},
     },
     "secret": {
         "values": {
@@ -33,7 +34,7 @@ GIVEN = {
     },
     "roles": {
         "consume": {"autoscaling": {"enabled": True}},
-        **{role: {"enabled": True} for role in ("guard", "worker", "tap")},
+        **{role: {"enabled": True} for role in ("guard", "worker", "tap", "canary")},
     },
     "serviceMonitor": {"enabled": True},
 }
@@ -107,6 +108,7 @@ def test_the_schema_knows_the_sections_of_the_settings(schema: dict[str, Any]) -
         ("settings.worker.token", "a secret among the settings"),
         ("settings.tap.upstream_key", "a secret among the settings"),
         ("settings.judge.token", "a secret among the settings"),
+        ("settings.canary.token", "a secret among the settings"),
         ("secret.values.DATABASE_URL", "postgresql://host/name"),
         ("service.port", 0),
     ],
@@ -198,7 +200,7 @@ def test_only_the_roles_that_answer_have_probes(rendered: Mapping[str, Any]) -> 
     }
     answering = {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
     assert all(probed.pop(role) == answering for role in ("serve", "guard", "worker", "tap"))
-    assert probed == {"consume": {}, "judge": {}, "notify": {}}
+    assert probed == {"consume": {}, "judge": {}, "notify": {}, "canary": {}}
 
 
 def test_the_autoscaler_alone_counts_what_it_scales(rendered: Mapping[str, Any]) -> None:

@@ -31,6 +31,11 @@ COLUMNS = {
     " run_length_lowest run_length_highest left_out",
     "v_builds": "build first_seen last_seen traces model prompt_template",
     "v_calibrations": "score kind labels slope intercept knot_scores knot_shares error_before error brier fitted_at",
+    "v_canaries": "target canary prompt state repetitions evidence since pinned_build build pinned_answer answer"
+    " pinned_first_logprob first_logprob shift answer_changed pinned_exact_match exact_match pinned_token_f1 token_f1"
+    " at status reason pinned_at sent_at",
+    "v_canary_results": "id at target canary status reason build answer finish_reason latency_s first_logprob"
+    " exact_match token_f1 rouge_l first_shift shift changed pinned log_e model",
     "v_certificates": "id score promise level delta threshold labels bad flagged made_at void alert",
     "v_claims": "time tenant id build score place value flagged sentence span passage document evidence novel",
     "v_deliveries": "message alert fingerprint endpoint status attempts next_attempt_at last_attempt_at last_status"

@@ -12,12 +12,14 @@ from monitor.web.guard.bodies import body
 from monitor.web.health import METRICS_TYPE
 from monitor.web.worker import errors
 from monitor.web.worker.answering import answer
-from monitor.web.worker.asking import chat, completion
+from monitor.web.worker.asking import Asked, chat, completion, untraced
 from monitor.web.worker.bodies import ChatRequest, CompletionRequest, read
 from monitor.web.worker.desk import Desk, Post
 from monitor.web.worker.errors import Refused
 from monitor.web.worker.feedback import taken
 from monitor.web.worker.shapes import json
+
+TRACED = "x-driftwarden-traced"
 
 Ready = Callable[[], tuple[bool, Mapping[str, Any]]]
 
@@ -44,12 +46,12 @@ def generation(desk: Desk, post: Post) -> APIRouter:
     @router.post("/v1/chat/completions", summary="The answer to a conversation", response_model=None)
     async def chat_completions(request: Request, sent: Annotated[bytes, Depends(body)]) -> Any:
         asked = chat(desk, read(sent, ChatRequest), request.headers.get("traceparent", ""))
-        return await answer(desk, post, asked, request)
+        return await answer(desk, post, as_traced(asked, request), request)
 
     @router.post("/v1/completions", summary="The continuation of a text", response_model=None)
     async def completions(request: Request, sent: Annotated[bytes, Depends(body)]) -> Any:
         asked = completion(desk, read(sent, CompletionRequest), request.headers.get("traceparent", ""))
-        return await answer(desk, post, asked, request)
+        return await answer(desk, post, as_traced(asked, request), request)
 
     @router.get("/v1/models", summary="The model that is served")
     async def models() -> Response:
@@ -66,6 +68,11 @@ def generation(desk: Desk, post: Post) -> APIRouter:
         return taken(sent, desk.feedback, desk.clock())
 
     return router
+
+
+def as_traced(asked: Asked, request: Request) -> Asked:
+    """Golden prompts and the like say that they are no traffic of users, and leave no trace."""
+    return untraced(asked) if request.headers.get(TRACED, "").strip().lower() == "false" else asked
 
 
 def operation(ready: Ready, metrics: Callable[[], bytes]) -> APIRouter:

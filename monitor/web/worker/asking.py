@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import msgspec
@@ -167,6 +167,11 @@ def asked(desk: Desk, body: Common, came: tuple[datetime, float, str], given: Gi
         f"{shape.prefix}-{uuid.uuid4().hex}", given.operation, *came, body.model, shape, ask, options, given.messages,
         given.prompt_text, documents(body.driftwarden), segment, body.driftwarden, usage, traced,
     )  # fmt: skip
+
+
+def untraced(found: Asked) -> Asked:
+    """The request without its trace, and without the samples that only a trace has."""
+    return replace(found, traced=False, ask=replace(found.ask, samples=0))
 
 
 def refuse_beyond(desk: Desk, body: Common, ids: Sequence[int], choices: int, most: int | None) -> None:

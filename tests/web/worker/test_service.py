@@ -62,6 +62,18 @@ def test_samples_are_drawn_for_a_share_of_the_traces(start: Start) -> None:
     assert all(sample.n_tokens is not None for sample in trace.samples)
 
 
+def test_a_request_that_says_so_leaves_no_trace_and_no_samples(start: Start) -> None:
+    site = start(sample_rate=1.0, samples=2)
+    with site.client() as client:
+        for headers in ({"x-driftwarden-traced": "false"}, {}):
+            client.completions.create(model="bot", prompt="a", max_tokens=2, extra_headers=headers)
+    (trace,) = traces(site, 1)
+    assert len(trace.samples) == 2
+    assert site.worker.scheduler.counts.prompts == 2
+    assert site.worker.traces is not None
+    assert site.worker.traces.fates["taken"] == 1
+
+
 def test_feedback_goes_to_its_topic_and_is_checked_first(start: Start) -> None:
     site = start()
     good = httpx.post(f"{site.address}/v1/feedback", json={"id": "chatcmpl-1", "kind": "thumb", "value": "down"})

@@ -1,0 +1,1 @@
+"""After how many canaries a swapped build is found, and how often one that was not swapped is."""

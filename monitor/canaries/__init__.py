@@ -1,0 +1,1 @@
+"""Golden prompts sent to an endpoint on a schedule, and their answers compared with those of its pinned build."""
