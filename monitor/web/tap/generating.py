@@ -27,6 +27,7 @@ from monitor.web.tap.passing import (
 )
 from monitor.web.tap.turn import Turn
 from monitor.web.tap.upstream import Received, Unreached, Upstream
+from monitor.web.traced import untraced as is_untraced
 from monitor.web.worker.errors import failure
 
 # Longer bodies can't be read whole by everybody at once.
@@ -55,12 +56,14 @@ async def generate(
     except msgspec.ValidationError as error:
         await failure(400, f"driftwarden: {error}", param="driftwarden")(scope, receive, send)
         return
-    if isinstance(asked, bytes) or not desk.drawn():
-        desk.counts.untraced["unreadable request" if isinstance(asked, bytes) else "rate"] += 1
+    headers = Named(scope=scope)
+    if isinstance(asked, bytes) or is_untraced(headers) or not desk.drawn():
+        reason = "asked for" if is_untraced(headers) else "rate"
+        desk.counts.untraced["unreadable request" if isinstance(asked, bytes) else reason] += 1
         plain = asked if isinstance(asked, bytes) else asked.plain
         work = untraced(upstream, plain, scope, send)
     else:
-        turn = Turn(desk, asked, Named(scope=scope).get("traceparent", ""))
+        turn = Turn(desk, asked, headers.get("traceparent", ""))
         work = traced(turn, upstream, scope, send)
     await counted(desk, operation, watched(work, receive), scope, receive, send)
 

@@ -10,16 +10,15 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from monitor.web.access import Access
 from monitor.web.guard.bodies import body
 from monitor.web.health import METRICS_TYPE
+from monitor.web.traced import untraced
 from monitor.web.worker import errors
 from monitor.web.worker.answering import answer
-from monitor.web.worker.asking import Asked, chat, completion, untraced
+from monitor.web.worker.asking import Asked, chat, completion, without_trace
 from monitor.web.worker.bodies import ChatRequest, CompletionRequest, read
 from monitor.web.worker.desk import Desk, Post
 from monitor.web.worker.errors import Refused
 from monitor.web.worker.feedback import taken
 from monitor.web.worker.shapes import json
-
-TRACED = "x-driftwarden-traced"
 
 Ready = Callable[[], tuple[bool, Mapping[str, Any]]]
 
@@ -71,8 +70,7 @@ def generation(desk: Desk, post: Post) -> APIRouter:
 
 
 def as_traced(asked: Asked, request: Request) -> Asked:
-    """Golden prompts and the like say that they are no traffic of users, and leave no trace."""
-    return untraced(asked) if request.headers.get(TRACED, "").strip().lower() == "false" else asked
+    return without_trace(asked) if untraced(request.headers) else asked
 
 
 def operation(ready: Ready, metrics: Callable[[], bytes]) -> APIRouter:

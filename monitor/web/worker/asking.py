@@ -169,7 +169,7 @@ def asked(desk: Desk, body: Common, came: tuple[datetime, float, str], given: Gi
     )  # fmt: skip
 
 
-def untraced(found: Asked) -> Asked:
+def without_trace(found: Asked) -> Asked:
     """The request without its trace, and without the samples that only a trace has."""
     return replace(found, traced=False, ask=replace(found.ask, samples=0))
 

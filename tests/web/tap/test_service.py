@@ -177,16 +177,18 @@ def test_what_is_meant_for_us_does_not_reach_the_upstream_and_must_be_ours(worke
     assert "contxt" in answer.json()["error"]["message"]
 
 
-def test_only_a_share_is_traced_and_nothing_is_added_to_the_rest(tapped: Tapped) -> None:
+def test_nothing_is_added_to_what_is_not_traced(tapped: Tapped) -> None:
     def say(_call: Call, handler: Any) -> None:
         reply(handler, 200, {"id": "c1", "choices": [{"index": 0, "message": {"content": "yes"}}]})
 
     with speaking(say) as upstream:
-        site = tapped(upstream.address, trace_rate=1e-9)
+        site, whole = tapped(upstream.address, trace_rate=1e-9), tapped(upstream.address)
         httpx.post(f"{site.address}/v1/chat/completions", json=CHAT)
-        (call,) = upstream.asked()
-    assert call.json == CHAT
-    assert site.tap.desk.counts.untraced["rate"] == 1
+        httpx.post(f"{whole.address}/v1/chat/completions", json=CHAT, headers={"X-Driftwarden-Traced": "false"})
+        calls = upstream.asked()
+    assert [call.json for call in calls] == [CHAT, CHAT]
+    assert site.tap.desk.counts.untraced == {"rate": 1}
+    assert whole.tap.desk.counts.untraced == {"asked for": 1}
 
 
 def test_feedback_is_ours_and_needs_our_token_where_there_is_one(tapped: Tapped) -> None:
