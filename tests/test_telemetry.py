@@ -18,6 +18,7 @@ from monitor.events import (
     BaselineActivated,
     BatchScored,
     BatchStored,
+    CanaryAnswered,
     Event,
     FeedbackStored,
     LaggedLearned,
@@ -54,6 +55,8 @@ EVENTS: tuple[Event, ...] = (
     SegmentsLeftOut(2, "tenant=acme", 3, 200),
     PanesJudged("all", 4, 256.0, ("latency",)),
     AlertChanged("alert.firing", {"kind": "drift"}, "latency rose", datetime(2026, 5, 1, tzinfo=UTC)),
+    CanaryAnswered("bot", "refunds", "ok", None, -0.5),
+    CanaryAnswered("bot", "refunds", "busy", "HTTP 429", None),
     Attempted("ops", "msg_1", "retry", 503, 1),
     Attempted("ops", "msg_1", "delivered", 200, 2),
 )

@@ -15,7 +15,7 @@ from monitor.canaries.comparing import Measure, compared
 from monitor.canaries.config import CanaryConfig
 from monitor.canaries.difference import Pair, difference
 from monitor.canaries.store import CanaryStore
-from monitor.canaries.telling import alert_of
+from monitor.canaries.telling import alert_of, told_once
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, CanaryAnswered
 from monitor.model.alert import Alert, Change
@@ -115,7 +115,7 @@ class Canaries:
             pairs = self.pairs(told, pin, place, now.since)
             seen = [(pair.now.digest, pair.now.marks or {}) for pair in pairs]
             pin = replace(pin, watch=unlearn(now, seen), since=pairs[0].now.at)
-            fired = self.alert(pin, pairs[-2 * place.prompts :])
+            fired = told_once(self.alert(pin, pairs[-2 * place.prompts :]), told.answer.build, place.drifts)
             return pin, Change("alert.firing", fired, told.at) if alert is None else None
         if before.changed and not now.changed:
             over = None if alert is None else Change("alert.resolved", alert.resolved(told.at), told.at)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -35,6 +37,15 @@ def alert_of(pin: Pin, found: Difference, build: str | None, *, since: datetime,
         evidence={**measured, "explanation": {"summary": cause["sentence"], "causes": [cause], "examples": []}},
         severity=severity(found, named=named),
     )
+
+
+def told_once(alert: Alert, build: str | None, drifts: Sequence[Alert]) -> Alert:
+    """The alert, recorded as inhibited where an open one already told people that this build answers otherwise."""
+    for drift in drifts:
+        causes = drift.evidence.get("explanation", {}).get("causes", ())
+        if drift.paged and any(cause["kind"] == "build" and cause["name"] == build for cause in causes):
+            return replace(alert, inhibited_by=drift.id, paged=False)
+    return alert
 
 
 def build_change(before: str | None, now: str | None) -> str:

@@ -139,6 +139,7 @@ class Place:
         repetitions: how many answers to it the reference has.
         prompts: how many golden prompts there are.
         alert: the open alert about the target.
+        drifts: open alerts about drift.
     """
 
     pin: Pin
@@ -146,6 +147,7 @@ class Place:
     repetitions: int
     prompts: int
     alert: Alert | None
+    drifts: Sequence[Alert] = ()
 
 
 def labels_of(target: str) -> dict[str, str]:

@@ -14,7 +14,7 @@ from detectors.canary import Watch
 from detectors.shift import Position
 from monitor.model.alert import Change
 from monitor.model.canary import Answer, Canary, Pin, Place, Quality, Told, labels_of
-from monitor.storage.alerts import open_alert, write_change
+from monitor.storage.alerts import open_alert, open_drifts, write_change
 from monitor.storage.engine import Json, guarded
 
 encode = msgspec.json.Encoder(order="sorted").encode
@@ -102,7 +102,9 @@ class PostgresCanaryStore:
             alert = open_alert(connection, labels_of(target))
             self.held = connection
             try:
-                yield Place(pin, references.get(canary.digest), repetitions, max(prompts, 1), alert)
+                yield Place(
+                    pin, references.get(canary.digest), repetitions, max(prompts, 1), alert, open_drifts(connection)
+                )
             finally:
                 self.held = None
 

@@ -1,8 +1,8 @@
-"""Drift, rejects, builds, baselines, partitions, feedback, guard decisions and certificates: a list each."""
+"""Drift, rejects, builds, baselines, partitions, feedback, guard decisions, certificates and canaries: a list each."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -90,6 +90,20 @@ DECISIONS = Listing(
 )  # fmt: skip
 
 
+CANARIES = Listing(
+    name="canaries",
+    source="v_canaries",
+    columns=(
+        "target", "canary", "prompt", "state", "repetitions", "evidence", "since", "pinned_build", "build",
+        "pinned_answer", "answer", "pinned_first_logprob", "first_logprob", "shift", "answer_changed",
+        "pinned_exact_match", "exact_match", "pinned_token_f1", "token_f1", "at", "status", "reason", "pinned_at",
+        "sent_at",
+    ),
+    key={"target": "text", "canary": "text"},
+    order="ASC",
+)  # fmt: skip
+
+
 class DriftFilters(Timed):
     segment: Annotated[Text, Field(description="all, or label=value pairs as alerts name them")] | None = None
     signal: Text | None = None
@@ -121,6 +135,11 @@ class DecisionFilters(Timed):
 
 class PartitionFilters(Paging):
     topic: Text | None = None
+
+
+class CanaryFilters(Paging):
+    target: Text | None = None
+    state: Literal["learning", "watched", "changed"] | None = None
 
 
 def routes(reader: Reader) -> APIRouter:
@@ -162,5 +181,10 @@ def routes(reader: Reader) -> APIRouter:
     @router.get("/certificates", summary="Promises about thresholds, newest first; void while the score drifts")
     def certificates(request: Request, asked: Annotated[Paging, Query()]) -> Response:
         return answer(reader, Asked(CERTIFICATES, asked, []), request)
+
+    @router.get("/canaries", summary="Golden prompts of each target: the pinned answer beside the newest")
+    def canaries(request: Request, asked: Annotated[CanaryFilters, Query()]) -> Response:
+        chosen = {name: getattr(asked, name) for name in ("target", "state")}
+        return answer(reader, Asked(CANARIES, asked, equal(chosen)), request)
 
     return router

@@ -4,12 +4,18 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from fastapi.testclient import TestClient
 
 from monitor.canaries.running import Pace, backoff_s, pin, run
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, CanaryAnswered
+from monitor.model.alert import Alert, Change
 from monitor.model.canary import Answer, Canary, Turn
+from monitor.storage.alerts import write_change
 from monitor.storage.canaries import forget
+from monitor.storage.reader import PostgresReader
+from monitor.web.app import api
+from monitor.web.metrics import database_metrics
 from tests.canaries.support import START, Scripted, Site, answer, golden
 from tests.stores import InPostgres
 
@@ -76,6 +82,49 @@ def test_a_silent_change_of_numbers_pages_once_and_resolves_when_it_is_gone(site
     assert site.row("SELECT DISTINCT state FROM v_canaries") == {"state": "watched"}
     told = [event.happening for event in site.events if isinstance(event, AlertChanged)]
     assert told == ["alert.firing", "alert.resolved"]
+
+
+def test_the_api_and_the_metrics_show_how_targets_stand(site: Site) -> None:
+    site.send(PROMPTS * 4)
+    site.endpoint.says = lambda _canary: answer(off=0.03)
+    site.send(12)
+    site.endpoint.says = lambda _canary: Answer("timeout", "no answer within 30 s")
+    site.send(1)
+    reader = PostgresReader(site.real.engine)
+    client = TestClient(api(reader, ready=dict, ingest=None, metrics=bytes, token=None))
+    listed = client.get("/api/v1/canaries", params={"target": "bot", "state": "changed"}).json()["items"]
+    figures = {
+        (metric.name, *labels): value
+        for metric in database_metrics(reader, site.at)
+        for labels, value in metric.samples
+        if "canar" in metric.name
+    }
+    assert [(row["canary"], row["status"], row["shift"]) for row in listed[:2]] == [
+        ("golden-00", "timeout", pytest.approx(0.03)), ("golden-01", "ok", pytest.approx(0.03)),
+    ]  # fmt: skip
+    assert figures.pop(("driftwarden_canary_evidence", "bot")) >= 1
+    assert figures == {
+        ("driftwarden_canary_changed", "bot"): 1,
+        ("driftwarden_store_canaries", "bot", "ok"): PROMPTS * 4 + 12,
+        ("driftwarden_store_canaries", "bot", "timeout"): 1,
+    }
+
+
+def test_whoever_was_told_of_the_build_by_a_drift_alert_is_not_told_again(site: Site) -> None:
+    cause = {"kind": "build", "name": "bot:2", "share": 0.9, "p_value": 0.0, "beside": [], "sentence": ""}
+    labels = {"kind": "drift", "segment": "all"}
+    drift = Alert(
+        "alert_drift", labels, "firing", START, START, "it moved", ("response.tokens",),
+        {"explanation": {"causes": [cause]}},
+    )  # fmt: skip
+    site.send(PROMPTS * 4)
+    with site.real.engine.begin() as connection:
+        write_change(connection, Change("alert.firing", drift, START), [])
+    site.endpoint.says = lambda _canary: answer(off=0.03, build="bot:2")
+    site.send(12)
+    alert = site.row(f"{ALERT} WHERE kind = 'canary'")
+    assert (alert["status"], alert["inhibited_by"], alert["paged"]) == ("firing", "alert_drift", False)
+    assert site.real.posted() == []
 
 
 def test_worse_answers_are_told_apart_from_other_numbers(site: Site) -> None:
