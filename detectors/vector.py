@@ -15,6 +15,10 @@ from detectors.scalar import ScalarMap, fit_scalar
 _BINS = 16
 _TAILS = (0.97, 0.99, 0.997, 0.999)
 _TIMES_AS_LONG = 4.0
+# Distances are told in so many parts of the longest vector. One text has vectors that differ in the seventh digit with
+# the texts encoded beside it; where an answer is given often, such a difference must not part its traces.
+_GRAINS = 1024
+_ROUNDING = 1e-5  # of the squared length, what single precision leaves of nothing
 # Fewer rows than this to a cluster or an axis would fit noise.
 _ROWS_PER_CLUSTER, _ROWS_PER_AXIS = 16, 4
 
@@ -42,6 +46,11 @@ class EmbeddingMap:
     near: ScalarMap
     rest: ScalarMap
     longest: float
+
+    @property
+    def grain(self) -> float:
+        """Distances are multiples of this."""
+        return self.longest / (_TIMES_AS_LONG * _GRAINS)
 
     @property
     def size(self) -> int:
@@ -118,7 +127,7 @@ class EmbeddingMap:
         long = lengths > self.longest
         centred[long] *= (self.longest / lengths[long])[:, None]
         inside = centred @ self.axes[:, :m]
-        nearest, near, rest = distances(centred, inside, self.clusters)
+        nearest, near, rest = distances(centred, inside, self.clusters, self.grain)
         features[np.arange(len(rows)), d + nearest] = 1.0
         stop = d + k + _columns(self.near)
         features[:, d + k : stop] = self.near.table[self.near.cells(near), :-1]
@@ -130,13 +139,18 @@ def _columns(distance: ScalarMap) -> int:
     return distance.bins + 2
 
 
-def distances(centred: Features, inside: Features, clusters: Features) -> tuple[Labels, Array, Array]:
-    """The nearest cluster of each row, the distance to it within the leading axes, and the length outside them."""
+def distances(centred: Features, inside: Features, clusters: Features, grain: float) -> tuple[Labels, Array, Array]:
+    """The nearest cluster of each row, the distance to it within the leading axes, and the length outside them.
+
+    Both in multiples of ``grain``.
+    """
     cluster, near = nearest(inside, clusters)
     squares, whole = np.einsum("ij,ij->i", inside, inside), np.einsum("ij,ij->i", centred, centred)
-    # What rounding leaves where the axes explain all is no length.
-    rest = np.where(whole - squares > 1e-5 * whole, whole - squares, 0.0)
-    return cluster, np.sqrt(near, dtype=np.float64), np.sqrt(rest, dtype=np.float64)
+    lengths = [
+        np.rint(np.sqrt(np.where(square > _ROUNDING * whole, square, 0.0), dtype=np.float64) / grain) * grain
+        for square in (near, whole - squares)
+    ]
+    return cluster, lengths[0], lengths[1]
 
 
 def fit_vector(x: NDArray[np.floating], *, clusters: int = 64, axes: int = 48, seed: int) -> EmbeddingMap:
@@ -152,12 +166,13 @@ def fit_vector(x: NDArray[np.floating], *, clusters: int = 64, axes: int = 48, s
     k = max(1, min(clusters, len(rows) // _ROWS_PER_CLUSTER))
     inside = centred.astype(np.float32) @ turned[:, :m]
     found = kmeans(inside, k, np.random.default_rng(seed))
-    _, near, rest = distances(centred.astype(np.float32), inside, found)
+    longest = float(np.linalg.norm(centred, axis=1).max()) or 1.0
+    _, near, rest = distances(centred.astype(np.float32), inside, found, longest / _GRAINS)
     return EmbeddingMap(
         centre.astype(np.float32),
         turned,
         found,
         fit_scalar(near, bins=_BINS, tails=_TAILS),
         fit_scalar(rest, bins=_BINS, tails=_TAILS),
-        _TIMES_AS_LONG * (float(np.linalg.norm(centred, axis=1).max()) or 1.0),
+        _TIMES_AS_LONG * longest,
     )

@@ -84,10 +84,11 @@ def explained(
     A drift that is laid to traffic alone pages nobody unless ``page_traffic``; it fires when it is laid to more later.
     """
     alert = change.alert
-    paged = page_traffic or not of_traffic(drifting, diagnosis)
+    known = change.happening != "alert.firing" and not alert.paged
+    paged = page_traffic or not of_traffic(drifting, diagnosis, known=known)
     if change.happening == "alert.firing":
         alert = replace(alert, paged=paged)
-    elif paged and not alert.paged:
+    elif known and paged:
         change, alert = replace(change, happening="alert.firing"), replace(alert, paged=True)
     found = severity(drifting, diagnosis.sizes)
     if change.happening != "alert.firing":
@@ -97,12 +98,23 @@ def explained(
     return replace(change, alert=told)
 
 
-def of_traffic(drifting: Sequence[Verdict], diagnosis: Diagnosis) -> bool:
-    """True where other questions explain the drift, or are all that drifts, and no deployment has a part in it."""
+def of_traffic(drifting: Sequence[Verdict], diagnosis: Diagnosis, *, known: bool) -> bool:
+    """True where other questions explain the drift, or are all that drifts, and no deployment has a part in it.
+
+    What is ``known`` as traffic's from an earlier look takes more than doubt to be something else.
+    """
     named = [cause for cause in diagnosis.causes if cause.kind != "unexplained"]
     if not named:
-        return ASKED.issuperset(verdict.signal for verdict in drifting)
-    return TRAFFIC.issuperset(cause.kind for cause in named) and sum(cause.share for cause in named) >= 0.5
+        return all(verdict.signal in ASKED or asked(verdict.signal, diagnosis, known=known) for verdict in drifting)
+    return TRAFFIC.issuperset(cause.kind for cause in named) and (known or sum(cause.share for cause in named) >= 0.5)
+
+
+def asked(signal: str, diagnosis: Diagnosis, *, known: bool) -> bool:
+    """True where the prompts surely moved, and most of the signal's shift is what they let one expect."""
+    behaviour = diagnosis.behaviour.get(signal)
+    if behaviour is None:
+        return known
+    return behaviour < 0.5 and (known or diagnosis.prompts_moved is True)
 
 
 def reviewed(verdicts: Sequence[Verdict], alert: Alert | None, *, pane: timedelta, at: datetime) -> Change | None:

@@ -329,6 +329,10 @@ def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
     again = Change("alert.updated", quiet.alert, AT + PANE)
 
     assert not explained(again, drifting, diagnosis(*TRAFFIC)).notify
+    unclear = diagnosis(("unexplained", 0.0))
+    assert explained(first, drifting, unclear).notify
+    assert not explained(again, drifting, unclear).notify
+    assert explained(again, drifting, replace(unclear, behaviour={"response.tokens": 0.7})).notify
     fires = explained(again, drifting, diagnosis(("build", 0.9)))
     assert (fires.happening, fires.notify) == ("alert.firing", True)
     told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))

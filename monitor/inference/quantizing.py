@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -72,7 +73,8 @@ def four_bits(model: onnx.ModelProto, block: int) -> onnx.ModelProto:
     if block not in BLOCKS:
         raise Permanent(f"block: expected one of {', '.join(map(str, BLOCKS))}, got {block}")
     try:
-        from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer  # noqa: PLC0415
+        with unchanged_logging():
+            from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise Permanent(
             f"int4 needs {error.name}, which is not installed; run: pip install 'driftwarden[quantize]'"
@@ -82,6 +84,16 @@ def four_bits(model: onnx.ModelProto, block: int) -> onnx.ModelProto:
     quantizer = MatMulNBitsQuantizer(model, bits=4, block_size=block, is_symmetric=True)
     quantizer.process()
     return checked(quantizer.model.model, {"MatMulNBits"})
+
+
+@contextmanager
+def unchanged_logging() -> Iterator[None]:
+    """Some modules of ONNX Runtime make all libraries of the process log to its standard error when imported."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 def checked(model: onnx.ModelProto, operators: set[str]) -> onnx.ModelProto:

@@ -72,3 +72,17 @@ def test_equal_vectors_still_give_a_map() -> None:
 def test_a_column_of_missing_vectors_still_gives_a_map() -> None:
     fitted = fit_vector(np.full((10, 8), np.nan), seed=0)
     assert fitted.apply(np.ones((1, 8)))[0, -1] == 0.0
+
+
+def test_answers_given_often_keep_their_features_whatever_is_encoded_beside_them() -> None:
+    random = np.random.default_rng(3)
+    answers = random.normal(size=(80, 96))
+    answers /= np.linalg.norm(answers, axis=1, keepdims=True)
+    given = answers[random.integers(80, size=400)].astype(np.float32)
+    fitted = fit_vector(given + random.normal(scale=3e-8, size=given.shape), seed=1)
+    beside = [
+        fitted.apply((answers + random.normal(scale=3e-8, size=answers.shape)).astype(np.float32)) for _ in range(20)
+    ]
+
+    parted = [(np.abs(features - beside[0]).max(axis=1) > 1e-4).mean() for features in beside]
+    assert max(parted) <= 0.03
