@@ -31,6 +31,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "query": ("monitor.cli.query:query", "Ask the drift database in SQL."),
     "alerts": ("monitor.cli.alerts:alerts", "List, show and acknowledge alerts."),
     "feedback": ("monitor.cli.feedback:feedback", "Bring in and list what people said of answers."),
+    "export": ("monitor.cli.export:export", "Write preference pairs and flagged answers for fine-tuning."),
     "calibrate": ("monitor.cli.calibrate:calibrate", "Turn scores into probabilities by what people said."),
     "certify": ("monitor.cli.calibrate:certify", "Find a threshold that keeps a promise."),
     "backtest": ("monitor.cli.backtest:backtest", "Say what a policy would have done to stored traces."),
