@@ -17,6 +17,7 @@ MOST_BYTES = 2**22
 # Tells the worker, and whatever else makes traces of what passes it, that this is no traffic of a user.
 HEADERS = {"content-type": "application/json", "x-driftwarden-traced": "false"}
 LONGEST_S = 600.0
+OURS = "driftwarden"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +38,18 @@ class CanaryClient:
         self.http = httpx.Client(headers={**HEADERS, **token}, timeout=config.timeout_s, trust_env=False)
 
     def find(self) -> Endpoint:
-        """The model at the endpoint. Raises Transient where it can't be told."""
+        """The model at the endpoint. Raises Transient where it can't be told; a named one needs no list of models."""
         try:
             reply = self.http.get(f"{self.url}/models")
-            reply.raise_for_status()
-            listed = msgspec.json.decode(reply.content, type=Models).data
+            listed = msgspec.json.decode(reply.content, type=Models).data if reply.status_code == 200 else []
         except (httpx.HTTPError, msgspec.MsgspecError) as error:
-            if self.config.model is not None:
-                return Endpoint(self.config.model, takes_context=False)
             raise Transient(f"{self.url}/models: {type(error).__name__}: {error}"[:300]) from error
-        names = [each.id for each in listed]
-        if self.config.model is None and len(names) != 1:
-            raise Transient(f"{self.url}/models: expected one model, got {len(names)}: say which with --model")
-        ours = {each.id for each in listed if each.owned_by == "driftwarden"}
-        model = self.config.model or names[0]
-        return Endpoint(model, takes_context=model in ours)
+        if reply.status_code >= 500 or reply.status_code == 429:
+            raise Transient(f"{self.url}/models: HTTP {reply.status_code}")
+        if self.config.model is None and len(listed) != 1:
+            raise Transient(f"{self.url}/models: expected one model, got {len(listed)}: say which with --model")
+        model = self.config.model or listed[0].id
+        return Endpoint(model, takes_context=any(each.id == model and each.owned_by == OURS for each in listed))
 
     def ask(self, canary: Canary, endpoint: Endpoint) -> Answer:
         """What the endpoint says; an answer in any case."""

@@ -56,12 +56,17 @@ class Canaries:
     emit: Emit
     new_id: Callable[[], str]
     endpoint: Endpoint | None = None
+    target: str | None = None
+
+    def __post_init__(self) -> None:
+        self.target = self.config.target or self.config.model
 
     def begin(self) -> str:
-        """The target, once the endpoint says what it serves. Raises Transient."""
+        """The target, once the endpoint says what it serves; it stays the same. Raises Transient."""
         if self.endpoint is None:
             self.endpoint = self.client.find()
-        return self.config.target or self.endpoint.model
+        self.target = self.target or self.endpoint.model
+        return self.target
 
     def pin(self) -> None:
         """What the endpoint says from now on is the reference."""
@@ -70,16 +75,27 @@ class Canaries:
 
     def turn(self) -> Told | None:
         """Sends the prompt whose turn it is; None where there are no prompts. Raises Transient."""
-        target = self.begin()
-        assert self.endpoint is not None
-        canary = self.store.next_up(target)
+        try:
+            self.begin()
+            missing = None
+        except Transient as error:
+            if self.target is None:
+                raise
+            missing = str(error)
+        assert self.target is not None
+        canary = self.store.next_up(self.target)
         if canary is None:
             return None
         at = self.clock()
-        answer = self.client.ask(canary, self.endpoint)
-        told = Told(canary.name, canary.digest, at, answer)
+        answer = Answer("away", missing) if self.endpoint is None else self.client.ask(canary, self.endpoint)
+        return self.taken(self.target, canary, Told(canary.name, canary.digest, at, answer))
+
+    def taken(self, target: str, canary: Canary, told: Told) -> Told:
+        """What came back, compared and kept."""
+        answer, at = told.answer, told.at
         if answer.status != "ok":
-            self.endpoint = None  # it may come back as another model
+            if answer.status == "refused":
+                self.endpoint = None  # it may have come back as another model
             self.store.record(target, told, None, None)
             self.emit(CanaryAnswered(target, canary.name, answer.status, answer.reason, None))
             return told

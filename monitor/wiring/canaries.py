@@ -8,6 +8,8 @@ from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
+import sqlalchemy as sa
+
 from monitor.canaries.client import CanaryClient
 from monitor.canaries.config import CanaryConfig
 from monitor.canaries.running import Canaries, Pace, run
@@ -24,9 +26,13 @@ from monitor.wiring.roles import json_logs
 from monitor.wiring.stop import Stop
 
 
-def canary_store(found: Settings | None = None) -> PostgresCanaryStore:
-    found = found or settings()
-    return PostgresCanaryStore(engine(found), endpoints=[endpoint.name for endpoint in found.webhook.endpoints])
+def canary_store() -> PostgresCanaryStore:
+    found = settings()
+    return store_on(engine(found), found)
+
+
+def store_on(database: sa.Engine, found: Settings) -> PostgresCanaryStore:
+    return PostgresCanaryStore(database, endpoints=[endpoint.name for endpoint in found.webhook.endpoints])
 
 
 def quality(answer: str, known: Sequence[str]) -> Quality | None:
@@ -54,9 +60,10 @@ def wanted(found: Settings, given: Mapping[str, Any]) -> CanaryConfig:
 @contextmanager
 def canaries_of(found: Settings, config: CanaryConfig, telemetry: Telemetry) -> Iterator[Canaries]:
     """What sends golden prompts, while the block lasts."""
-    store = canary_store(found)
+    database = engine(found)
     with closing(CanaryClient(config, perf_counter)) as client:
-        yield Canaries(store, client, config, quality, clock, telemetry.emit, new_id)
+        yield Canaries(store_on(database, found), client, config, quality, clock, telemetry.emit, new_id)
+    database.dispose()
 
 
 def run_canary(found: Settings, stopped: Stop, telemetry: Telemetry) -> None:

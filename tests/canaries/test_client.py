@@ -30,6 +30,7 @@ class Server:
     headers: dict[str, str] = field(default_factory=dict)
     stuck: threading.Event | None = None
     models: Any = field(default_factory=lambda: {"data": [{"id": "bot", "owned_by": "driftwarden"}]})
+    list_status: int = 200
     seen: list[tuple[dict[str, str], dict[str, Any]]] = field(default_factory=list)
     url: str = ""
 
@@ -43,7 +44,7 @@ def server() -> Iterator[Server]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            self.reply(200, told.models, {})
+            self.reply(told.list_status, told.models, {})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -155,8 +156,11 @@ def test_the_model_is_the_only_one_unless_one_is_named(server: Server) -> None:
     server.models = {"data": [{"id": "a"}, {"id": "b"}]}
     with pytest.raises(Transient, match="expected one model, got 2"):
         client.find()
-    server.models = {"object": "nothing"}
+    server.list_status = 404
     assert named.find() == Endpoint("other", takes_context=False)
+    server.list_status = 503
+    with pytest.raises(Transient, match="models: HTTP 503"):
+        named.find()
     client.close()
     named.close()
 

@@ -170,10 +170,11 @@ def test_an_endpoint_that_fails_is_no_change_and_is_seen(site: Site) -> None:
     assert [backoff_s(failures) for failures in (0, 1, 3, 99)] == [0.0, 1.0, 4.0, 60.0]
 
 
-def test_a_model_that_cannot_be_told_is_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    def nobody(_endpoint: Scripted) -> object:
-        raise Transient("http://127.0.0.1/v1/models: ConnectError")
+def nobody(_endpoint: Scripted) -> object:
+    raise Transient("http://127.0.0.1/v1/models: ConnectError")
 
+
+def test_a_model_that_cannot_be_told_is_waited_for(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Scripted, "find", nobody)
     paced, waited = pace(site, 0.0)
     assert run(site.canaries(), paced) == {}
@@ -181,6 +182,25 @@ def test_a_model_that_cannot_be_told_is_waited_for(site: Site, monkeypatch: pyte
     assert isinstance(site.events[0], Away)
     with pytest.raises(Transient, match="ConnectError"):
         pin(site.canaries(), replace(paced, stopped=lambda: False))
+
+
+def test_a_named_endpoint_that_is_not_there_yet_is_seen_as_away(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Scripted, "find", nobody)
+    site.canaries(model="bot").turn()
+    row = site.row("SELECT target, status, reason FROM v_canary_results")
+    assert row == {"target": "bot", "status": "away", "reason": "http://127.0.0.1/v1/models: ConnectError"}
+
+
+def test_an_endpoint_that_comes_back_under_another_name_is_the_same_target(site: Site) -> None:
+    canaries = site.canaries()
+    for _ in range(PROMPTS * 4):
+        canaries.turn()
+    site.endpoint.says = lambda _canary: Answer("refused", "HTTP 404")
+    canaries.turn()
+    site.endpoint.model, site.endpoint.says = "bot-2", lambda _canary: answer(off=0.03)
+    for _ in range(12):
+        canaries.turn()
+    assert site.row(ALERT)["segment"] == "canary=bot"
 
 
 def test_a_new_reference_accepts_the_change(site: Site) -> None:
