@@ -97,6 +97,11 @@ def unlearn(watch: Watch, seen: Iterable[tuple[str, Marks]]) -> Watch:
     return replace(watch, bags=bags)
 
 
+def beyond(watch: Watch, test: str, prompt: str, marks: Marks) -> bool:
+    """Whether an answer is farther off than each that its test ranks it among; false without a mark."""
+    return marks.get(test, 0) > max(_bag(watch, test, prompt), default=0)
+
+
 def _confirm(watch: Watch, prompt: str, marks: Marks, prompts: int) -> Watch:
     weights = {test: TESTS[test] for test in marks}
     paid = sum(weights[test] * e_value(_bag(watch, test, prompt), found) for test, found in marks.items())

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
 
+from detectors.canary import Watch, beyond
 from monitor.model.canary import Quality, Told
 
 WORSE = 0.05
-"""A mean loss of F1 from which answers are called worse."""
+"""A mean loss of F1 from which answers are called worse, where at least two are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +26,14 @@ class Difference:
     """Of so many canaries.
 
     Attributes:
-        moved: with log-probabilities beyond the floor.
+        moved: with log-probabilities farther off than ever without a change.
         first_shift: the median change of the first token's over those, in nats.
         shift: the same over all positions that could be compared.
-        changed: with another text.
+        changed: with a text farther off than ever without a change.
         judged: with right answers to hold them against.
         exact: how many of those matched one, before and now.
         f1: their mean F1, before and now.
+        lost: with a larger loss of F1 than ever without a change.
     """
 
     canaries: int
@@ -42,14 +44,20 @@ class Difference:
     judged: int
     exact: tuple[int, int]
     f1: tuple[float, float]
+    lost: int
 
     @property
     def worse(self) -> bool:
-        return self.f1[0] - self.f1[1] >= WORSE
+        return self.lost >= 2 and self.f1[0] - self.f1[1] >= WORSE
 
 
-def difference(pairs: Sequence[Pair], floor: float) -> Difference:
-    moved = [pair.now for pair in pairs if (pair.now.shift or 0.0) > floor]
+def difference(pairs: Sequence[Pair], watch: Watch) -> Difference:
+    """``watch`` has the marks from before the change in its bags."""
+
+    def unusual(test: str) -> list[Told]:
+        return [pair.now for pair in pairs if beyond(watch, test, pair.now.digest, pair.now.marks or {})]
+
+    moved = unusual("logprobs")
     judged: list[tuple[Quality, Quality]] = [
         (pair.before.quality, pair.now.quality)
         for pair in pairs
@@ -60,10 +68,11 @@ def difference(pairs: Sequence[Pair], floor: float) -> Difference:
         moved=len(moved),
         first_shift=median(told.first_shift or 0.0 for told in moved) if moved else 0.0,
         shift=median(told.shift or 0.0 for told in moved) if moved else 0.0,
-        changed=sum(bool(pair.now.changed) for pair in pairs),
+        changed=len(unusual("answers")),
         judged=len(judged),
         exact=(sum(before.exact for before, _ in judged), sum(now.exact for _, now in judged)),
         f1=(fmean(before.f1 for before, _ in judged), fmean(now.f1 for _, now in judged)) if judged else (0.0, 0.0),
+        lost=len(unusual("quality")),
     )
 
 

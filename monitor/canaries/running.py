@@ -149,7 +149,7 @@ class Canaries:
         return [*found, Pair(told, place.reference)]
 
     def alert(self, pin: Pin, pairs: Sequence[Pair]) -> Alert:
-        found = difference(pairs, self.config.floor)
+        found = difference(pairs, pin.watch)
         last = pairs[-1].now
         since = pin.since or last.at
         return alert_of(pin, found, last.answer.build, since=since, at=last.at, new_id=self.new_id())
