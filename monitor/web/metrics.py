@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -29,7 +29,7 @@ def database_metrics(
             *of_alerts(reader),
             *of_drift(reader, drift_series),
             *of_baselines(reader),
-            *of_canaries(reader),
+            *of_canaries(reader, now),
         ]
     except Transient:
         return [up(False)]
@@ -129,22 +129,22 @@ def of_baselines(reader: Reader) -> list[Metric]:
     ]  # fmt: skip
 
 
-def of_canaries(reader: Reader) -> list[Metric]:
+def of_canaries(reader: Reader, now: datetime) -> list[Metric]:
     """A target's state is that of any of its prompts."""
-    standing = """SELECT target, max(evidence) AS evidence, bool_or(state = 'changed') AS changed FROM v_canaries
-        GROUP BY target ORDER BY target"""
+    standing = """SELECT target, max(evidence) AS evidence, bool_or(state = 'changed') AS changed,
+        max(at) AS answered_at FROM v_canaries GROUP BY target ORDER BY target"""
     rows = list(reader.rows(standing, {}))
-    sent = reader.rows(
-        "SELECT target, status, count(*) AS sent FROM v_canary_results GROUP BY target, status ORDER BY target, status",
-        {},
-    )
+
+    def samples(of: Callable[[Mapping[str, Any]], float]) -> list[tuple[tuple[str, ...], float]]:
+        return [((row["target"],), of(row)) for row in rows if row["answered_at"] is not None]
+
     return [
         gauge("driftwarden_canary_evidence", "Evidence of a change of the target; an alert starts at 1.", ("target",),
-              [((row["target"],), float(row["evidence"] or 0.0)) for row in rows]),
+              samples(lambda row: float(row["evidence"] or 0.0))),
         gauge("driftwarden_canary_changed", "Whether a change of the target is reported.", ("target",),
-              [((row["target"],), float(row["changed"])) for row in rows]),
-        counter("driftwarden_store_canaries", "Golden prompts sent, by what became of them.", ("target", "status"),
-                [((row["target"], row["status"]), float(row["sent"])) for row in sent]),
+              samples(lambda row: float(row["changed"]))),
+        gauge("driftwarden_canary_quiet_seconds", "Seconds since the target last answered a golden prompt.",
+              ("target",), samples(lambda row: (now - row["answered_at"]).total_seconds())),
     ]  # fmt: skip
 
 
