@@ -93,11 +93,12 @@ class Answer:
         self.best.extend(kept)
         self.widths.append(len(kept))
 
-    def message(self) -> OutputMessage:
+    def message(self, *, failed: bool) -> OutputMessage:
+        """The message as far as it came; one that has no end because it ``failed`` says so."""
         text = self.text
         calls = [Part("tool_call", name=call.name, arguments=call.arguments) for _, call in sorted(self.calls.items())]
         parts = [Part(content=text)] if text or not calls else []
-        return OutputMessage("assistant", [*parts, *calls], FINISHES.get(self.finish or "error"))
+        return OutputMessage("assistant", [*parts, *calls], FINISHES.get(self.finish or ("error" if failed else "")))
 
     def sample(self) -> Sample:
         finish = FINISHES.get(self.finish or "")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -57,14 +57,28 @@ def stripped(content: bytes, wants: Wants, *, chunk: bool = False) -> bytes | No
 
 
 def without_usage(fields: Fields) -> bool:
-    """Take out the usage that is null where it is not asked for; whether the chunk is for the usage alone."""
+    """Take out the usage that is null where it is not asked for; whether the chunk is for the usage alone.
+
+    Servers send it with no choice, LiteLLM with one that says nothing. Usage beside an answer or its end comes from
+    servers that always tell it, and stays.
+    """
     usage = fields.get("usage")
     if usage is None:
         return False
     if bytes(usage) == b"null":
         del fields["usage"]
         return False
-    return bytes(fields.get("choices", NULL)).translate(None, b" \t\r\n") == b"[]"
+    choices = msgspec.json.decode(fields.get("choices", NULL))
+    return isinstance(choices, list) and not any(says(choice) for choice in choices)
+
+
+def says(choice: Any) -> bool:
+    """Whether a choice of a chunk tells more than its number and its role."""
+    if not isinstance(choice, dict):
+        return True
+    delta = choice.get("delta")
+    told = {**delta, "role": None} if isinstance(delta, dict) else {"text": choice.get("text")}
+    return bool(choice.get("finish_reason")) or any(told.values())
 
 
 def strip_choice(choice: Fields, wants: Wants) -> None:

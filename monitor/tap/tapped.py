@@ -74,7 +74,7 @@ def trace_of(tapped: Tapped, source: Source) -> Trace:
         model=model_of(asked, told, source),
         input_messages=list(asked.messages),
         prompt_text=asked.prompts[tapped.place],
-        output_messages=[first.message()] if first is not None and whole else [],
+        output_messages=[first.message(failed=tapped.error is not None)] if first is not None and whole else [],
         trace_id=tapped.context.trace_id,
         span_id=tapped.context.span_id,
         parent_span_id=tapped.context.parent_span_id,

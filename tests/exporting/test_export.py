@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import pytest
 
 from monitor.cli import main
+from monitor.inference.grounding import shipped_grounding
 from monitor.model.feedback import FeedbackRecord, opinion
-from tests.stores import FIRST, START, InPostgres, line, unit
+from monitor.scoring import Scorer
+from tests.stores import FIRST, START, InPostgres, decoded, line, unit
 
 Export = Callable[..., list[dict[str, Any]]]
 DENIED = {"verdict": "deny", "rule": "secrets", "policy": "support"}
@@ -155,6 +158,23 @@ def test_flagged_are_what_people_scores_and_guards_speak_against(export: Export)
     assert rows["t4"]["context"] == [{"id": "k", "text": "Refunds take six days."}]
     assert (rows["t8"]["scores"]["abstention"], rows["t8"]["spans"]["abstention"]) == (1.0, [[0, 12]])
     assert rows["t8"]["messages"] == [{"role": "user", "content": "How long?"}]
+
+
+def test_sentences_that_no_passage_holds_are_told_with_what_speaks_for_them(real: InPostgres, export: Export) -> None:
+    passage = {"id": "bridge", "text": "The harbour bridge opened in 1932 and carries eight lanes."}
+    made = line(
+        20, START, response="It opened in 1932. Its paint was chosen by Leonardo Vespucci.", context=[passage],
+        prompt="When did the bridge open?",
+    )  # fmt: skip
+    scorer = Scorer(embedder=None, name="none", dimension=2, grounder=shipped_grounding())
+    batch = unit([made], first=len(LINES))
+    real.traces().commit(replace(batch, scored=scorer.score(decoded([made], first=len(LINES)))))
+    (row,) = export("flagged", "--only", "score", "--score", "grounding=0.5")
+    assert row["reasons"][0].startswith("score grounding 0.")
+    (claim,) = row["claims"]
+    assert claim["sentence"] == "Its paint was chosen by Leonardo Vespucci."
+    assert "Vespucci" in claim["novel"]
+    assert row["response"][slice(*claim["span"])] == claim["sentence"]
 
 
 def test_flags_can_be_chosen(export: Export) -> None:

@@ -78,7 +78,11 @@ def test_the_chunk_of_the_usage_is_dropped_where_nobody_asked_for_it() -> None:
     wants = Wants(usage=False)
     assert stripped(b'{"choices": [ ], "usage": {"a": 1}}', wants, chunk=True) is None
     assert stripped(b'{"choices":[{"index":0}],"usage":null}', wants, chunk=True) == b'{"choices":[{"index":0}]}'
-    assert stripped(b'{"choices":[{"index":0}],"usage":{"a":1}}', wants, chunk=True) is not None
+    assert stripped(b'{"choices":[{"text":"a"}],"usage":{"a":1}}', wants, chunk=True) is not None
+    idle = b'{"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}],"usage":{"a":1}}'
+    assert stripped(idle, wants, chunk=True) is None  # as LiteLLM sends it
+    end = b'{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"a":1}}'
+    assert stripped(end, wants, chunk=True) == end  # told whether asked for or not
     assert stripped(b'{"error":{"message":"no"}}', wants, chunk=True) == b'{"error":{"message":"no"}}'
 
 

@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -106,9 +107,26 @@ def test_an_answer_that_breaks_off_breaks_off_for_the_client_and_is_a_trace(tapp
     assert site.tap.desk.counts.failures["broke_off"] == 1
 
 
-def test_a_stream_is_passed_on_as_it_comes_and_events_are_never_torn(tapped: Tapped) -> None:
-    import threading
+def test_a_stream_that_falls_silent_breaks_off(tapped: Tapped) -> None:
+    heard = threading.Event()
 
+    def say(_call: Call, handler: Any) -> None:
+        start_stream(handler)
+        write(handler, chunk("half an "))
+        heard.wait(DEADLINE_S)
+        handler.close_connection = True
+
+    with speaking(say) as upstream:
+        site = tapped(upstream.address, timeout_s=0.2)
+        with site.client() as client, pytest.raises(openai.APIConnectionError):
+            list(client.chat.completions.create(**CHAT, stream=True))
+        heard.set()
+        (trace,) = traces(site, 1)  # type: ignore[arg-type]
+    assert (trace.error_type, trace.output_messages[0].finish_reason) == ("upstream_timeout", "error")
+    assert trace.output_messages[0].parts[0].content == "half an "
+
+
+def test_a_stream_is_passed_on_as_it_comes_and_events_are_never_torn(tapped: Tapped) -> None:
     read = threading.Event()
 
     def say(_call: Call, handler: Any) -> None:
