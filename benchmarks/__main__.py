@@ -11,6 +11,7 @@ SUITE = (
     ("scores", ("--speed",)),
     ("scores.fuzz", ("--traces", "50000")),
     ("guard", ("--seconds", "30")),
+    ("canary", ("--null", "300")),
     ("webhook_outage", ("--down", "20")),
     ("malformed", ()),
     ("delivery", ("--kills", "50")),

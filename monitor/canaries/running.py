@@ -16,7 +16,7 @@ from monitor.canaries.config import CanaryConfig
 from monitor.canaries.difference import Pair, difference
 from monitor.canaries.store import CanaryStore
 from monitor.canaries.telling import alert_of, told_once
-from monitor.errors import Transient
+from monitor.errors import Permanent, Transient
 from monitor.events import AlertChanged, Away, CanaryAnswered
 from monitor.model.alert import Alert, Change
 from monitor.model.canary import Answer, Canary, Pin, Place, Told
@@ -26,7 +26,7 @@ from monitor.severity import worst
 LONGEST_WAIT_S = 60.0
 # Failures in a row after which a reference is given up.
 TRIES = 8
-NO_PROMPTS = Answer("refused", "there are no golden prompts: `driftwarden canary add`")
+NO_PROMPTS = "there are no golden prompts: `driftwarden canary add`"
 
 
 class Client(Protocol):
@@ -187,9 +187,10 @@ def run(
         began = pace.timer()
         try:
             told = canaries.turn()
-            answer = NO_PROMPTS if told is None else told.answer
-            if told is not None:
-                found[answer.status] += 1
+            if told is None:
+                raise Transient(NO_PROMPTS)
+            answer = told.answer
+            found[answer.status] += 1
         except Transient as error:
             answer = Answer("away", str(error))
             canaries.emit(Away("canaries", str(error), backoff_s(failures + 1)))
@@ -203,9 +204,14 @@ def run(
 
 
 def pin(canaries: Canaries, pace: Pace) -> None:
-    """Makes what the endpoint says now the reference, all of it at once. Raises Transient where it does not answer."""
-    canaries.pin()
+    """Makes what the endpoint says now the reference, all of it at once.
+
+    Raises Transient where it does not answer, Permanent where there is nothing to ask.
+    """
     left = canaries.config.repeats * len(canaries.store.canaries())
+    if not left:
+        raise Permanent(NO_PROMPTS)
+    canaries.pin()
     while left > 0 and not pace.stopped():
         left -= run(canaries, replace(pace, every_s=0.0), count=left, tries=TRIES)["ok"]
 

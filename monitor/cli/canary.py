@@ -72,7 +72,8 @@ def add(
     if file is not None:
         if system or expected or passages or name or max_tokens:
             raise click.UsageError("with FILE these stand in its lines: system, expected, context, name, max_tokens")
-        found = prompts.read(click.open_file(str(file), encoding="utf-8").read())
+        with click.open_file(str(file), encoding="utf-8") as lines:
+            found = prompts.read(lines.read())
     else:
         try:
             given = prompts.Line(
@@ -152,6 +153,7 @@ def run(count: int | None, once: bool, pinned: bool, fail_on_change: bool, **giv
     Where there is no reference, the first --repeats answers to each prompt become it.
     """
     from monitor import wiring
+    from monitor.canaries.running import NO_PROMPTS
     from monitor.canaries.running import pin as pin_now
     from monitor.canaries.running import run as send
 
@@ -163,7 +165,11 @@ def run(count: int | None, once: bool, pinned: bool, fail_on_change: bool, **giv
     with wiring.sending(stop, given) as (canaries, pace):
         if pinned:
             pin_now(canaries, pace)
-        found = send(canaries, pace, count=len(canaries.store.canaries()) if once else count)
+        if once:
+            count = len(canaries.store.canaries())
+            if not count:
+                raise Permanent(NO_PROMPTS)
+        found = send(canaries, pace, count=count)
         target = canaries.begin() if found["ok"] else canaries.config.target
     told = ", ".join(f"{status} {times}" for status, times in found.most_common()) or "none"
     click.echo(f"canaries: {told}")

@@ -83,7 +83,7 @@ def sending(stopped: Stop, given: Mapping[str, Any]) -> Iterator[tuple[Canaries,
     telemetry = Telemetry("canary", json_logs=json_logs(found))
     telemetry.include_libraries()
     with canaries_of(found, config, telemetry) as canaries:
-        telemetry.emit(Started("canary", f"{config.url}, a prompt every {config.every_s:g} s"))
+        telemetry.emit(Started("canary", config.url or ""))
         yield canaries, Pace(config.every_s, stopped, stopped.wait, perf_counter)
     telemetry.emit(Stopped("canary"))
     telemetry.close()

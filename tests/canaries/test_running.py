@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from monitor.canaries.running import Pace, backoff_s, pin, run
-from monitor.errors import Transient
+from monitor.errors import Permanent, Transient
 from monitor.events import AlertChanged, Away, CanaryAnswered
 from monitor.model.alert import Alert, Change
 from monitor.model.canary import Answer, Canary, Turn
@@ -234,6 +234,11 @@ def test_a_prompt_that_is_changed_or_added_has_a_reference_of_its_own(site: Site
     assert len(site.store.canaries()) == PROMPTS
     assert site.store.remove(None) == PROMPTS
     assert site.canaries().turn() is None
+    paced, waited = pace(site)
+    assert run(site.canaries(), paced) == {}
+    assert waited[:2] == [60.0, 60.0]
+    with pytest.raises(Permanent, match="there are no golden prompts"):
+        pin(site.canaries(), paced)
 
 
 def test_old_answers_are_forgotten_and_the_reference_is_not(site: Site) -> None:

@@ -10,16 +10,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from benchmarks.canary.endpoint import served
 from benchmarks.canary.golden import golden
+from monitor import wiring
 from monitor.cli import main
 from monitor.errors import Permanent
 from monitor.inference.shipped import ASSISTANT
 from monitor.settings import Settings
+from monitor.storage.canaries import PostgresCanaryStore
 from monitor.storage.engine import connect
 from monitor.storage.migrate import migrate
 from monitor.storage.outbox import PostgresOutbox
+from monitor.storage.reader import PostgresReader
 from monitor.wiring.canaries import wanted
 from monitor.wiring.parts import clock
 
@@ -28,7 +32,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def driftwarden(database_url: str, tmp_path: Path) -> Run:
-    """The command in a folder of its own, on a database without golden prompts."""
+    """The command in a folder of its own, on a migrated database."""
     engine = connect(database_url)
     migrate(engine)
     engine.dispose()
@@ -49,59 +53,68 @@ def driftwarden(database_url: str, tmp_path: Path) -> Run:
     return run
 
 
-def written(path: Path, prompts: int) -> None:
-    lines = [
-        {
-            "name": each.name, "messages": [{"role": turn.role, "content": turn.content} for turn in each.messages],
-            "context": each.context, "expected": each.expected, "max_tokens": 24,
-        }
-        for each in golden(prompts, seed=11)
-    ]  # fmt: skip
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-
-
-def test_a_cut_template_is_found_and_told_by_the_commands(driftwarden: Run, database_url: str, tmp_path: Path) -> None:
-    written(tmp_path / "golden.jsonl", 6)
-    added = driftwarden("add", "golden.jsonl")
+def test_a_cut_template_is_found_and_told_by_the_commands(driftwarden: Run, database_url: str) -> None:
+    engine = connect(database_url)
+    PostgresCanaryStore(engine).add([structs.replace(each, max_tokens=16) for each in golden(6, seed=11)], clock())
     with served(ASSISTANT, None) as url:
-        pinned = driftwarden("pin", "--url", url)
-        same = driftwarden("run", "--url", url, "--every", "0", "--count", "20", "--fail-on-change")
+        same = driftwarden("run", "--pin", "--url", url, "--every", "0", "--count", "12", "--fail-on-change")
     with served(ASSISTANT, ASSISTANT / "chat_template.truncated.jinja") as url:
         other = driftwarden("run", "--url", url, "--every", "0", "--count", "12", "--fail-on-change")
-    status = driftwarden("status", "--format", "json")
-    engine = connect(database_url)
     with PostgresOutbox(engine).due(clock(), 10) as messages:
         told = [(message.endpoint, json.loads(message.payload)) for message in messages]
     with engine.connect() as connection:
         kept = connection.exec_driver_sql("SELECT count(*) FROM canary_results").scalar_one()
-        traces = connection.exec_driver_sql("SELECT count(*) FROM traces").scalar_one()
+        rows = connection.exec_driver_sql("SELECT * FROM v_canaries ORDER BY canary").all()
     engine.dispose()
 
-    assert added.stdout == "6 added, 0 changed, 0 as they were; 6 in all\n"
-    assert (pinned.stdout, pinned.returncode) == ("assistant is pinned\n", 0), pinned.stderr
-    assert (same.stdout, same.returncode) == ("canaries: ok 20\n", 0), same.stderr
+    assert (same.stdout, same.returncode) == ("canaries: ok 12\n", 0), same.stderr
     assert (other.stdout, other.returncode) == ("canaries: ok 12\n", 1), other.stderr
-    rows = [json.loads(line) for line in status.stdout.splitlines()]
-    assert [row["canary"] for row in rows] == [f"golden-{number:02}" for number in range(6)]
-    assert {(row["target"], row["state"]) for row in rows} == {("assistant", "changed")}
-    assert rows[0]["pinned_build"] != rows[0]["build"]
+    assert [row.canary for row in rows] == [f"golden-{number:02}" for number in range(6)]
+    assert {(row.target, row.state) for row in rows} == {("assistant", "changed")}
+    assert rows[0].pinned_build != rows[0].build
     ((endpoint, message),) = told
     assert (endpoint, message["type"]) == ("pager", "alert.firing")
     assert message["data"]["labels"] == {"kind": "canary", "segment": "canary=assistant"}
     assert "log-probabilities moved by" in message["data"]["summary"]
-    assert (kept, traces) == (6 * 5 + 20 + 12, 0)
+    assert kept == 6 * 5 + 12 + 12
 
 
-def test_prompts_are_added_listed_and_removed(driftwarden: Run) -> None:
-    added = driftwarden("add", "--prompt", "How long?", "--name", "refunds", "--context", "A page.")
-    listed = driftwarden("list", "--format", "json")
-    removed = driftwarden("remove", "refunds", "nobody")
+def test_prompts_are_added_listed_and_removed(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    engine = connect(database_url)
+    migrate(engine)
+    store = PostgresCanaryStore(engine)
+    monkeypatch.setattr(wiring, "canary_store", lambda: store)
+    monkeypatch.setattr(wiring, "reader", lambda: PostgresReader(engine))
+    (tmp_path / "golden.txt").write_text("How long?\nWhere to?\n")
+    said = []
+    for arguments in (
+        ["add", str(tmp_path / "golden.txt")],
+        ["add", "--prompt", "How long?", "--name", "refunds", "--context", "A page.", "--expected", "Five days."],
+        ["add", "--prompt", "How long?", "--name", "refunds", "--context", "A page."],
+        ["list", "--format", "json"],
+        ["remove", "refunds"],
+        ["status"],
+        ["remove", "--all"],
+    ):
+        main(["canary", *arguments])
+        said.append(capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        main(["canary", "remove", "refunds"])
+    wrong = capsys.readouterr().err
+    engine.dispose()
 
-    assert added.stdout == "1 added, 0 changed, 0 as they were; 1 in all\n"
-    assert json.loads(listed.stdout) == {
+    assert said[:3] == [
+        "2 added, 0 changed, 0 as they were; 2 in all\n",
+        "1 added, 0 changed, 0 as they were; 3 in all\n",
+        "0 added, 1 changed, 0 as they were; 3 in all\n",
+    ]
+    assert json.loads(said[3].splitlines()[-1]) == {
         "name": "refunds", "prompt": "How long?", "expected": [], "passages": 1, "max_tokens": None,
     }  # fmt: skip
-    assert (removed.returncode, removed.stderr) == (78, "driftwarden: removed 1 of 2: the others are not there\n")
+    assert (said[4], said[5].count("no rows"), said[6]) == ("1 removed\n", 2, "2 removed\n")
+    assert wrong == "driftwarden: removed 0 of 1: the others are not there\n"
 
 
 @pytest.mark.parametrize(
