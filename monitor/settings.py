@@ -67,8 +67,8 @@ class EmbeddingSettings:
 class GroundingSettings:
     """The model behind the score `grounding`: the one that comes with the package, a file, or none.
 
-    ``model`` is the folder of an ONNX model behind `grounding.model`, run on a share of the traces and at most so many
-    seconds a batch.
+    ``model`` is the folder of an ONNX model behind `grounding.model`. It and the encoder behind `grounding.embedding`
+    run on a share of the traces and begin no answer past so many seconds a batch.
     """
 
     source: Literal["shipped", "file", "off"] = "shipped"
@@ -76,6 +76,8 @@ class GroundingSettings:
     model: Path | None = None
     model_share: Annotated[float, Field(gt=0, le=1)] = 0.1
     model_deadline_s: Annotated[float, Field(gt=0, le=60)] = 1.0
+    embedding_share: Annotated[float, Field(ge=0, le=1)] = 0.02
+    embedding_deadline_s: Annotated[float, Field(gt=0, le=60)] = 0.5
 
 
 def signals(names: tuple[str, ...]) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ PARTS = (
     Part("wice", "FILE …: groundedness on WiCE", ("wice/*",)),
     Part("sac3", "FILE …: consistency on SAC3", ("sac3/*",)),
     Part("calibration", "RESPONSES SOURCES: what labels give", ("ragtruth_qa/response_*", "ragtruth_qa/source_*")),
+    Part("embedding", "RESPONSES SOURCES: groundedness by vectors", ("ragtruth_qa/response_*", "ragtruth_qa/source_*")),
     Part("speed", "scores per second and core", ()),
     Part("mushroom", "FILE …: uncertainty and its spans on Mu-SHROOM", ("mu_shroom/*",)),
 )

@@ -24,6 +24,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from detectors.score import Claim, Score
 from monitor.inference.grounding import shipped_grounding
@@ -33,11 +34,29 @@ from monitor.model.scores import NAMES
 from monitor.model.texts import response_of
 from monitor.model.trace import Trace
 from monitor.scoring import Scorer
+from monitor.scoring.checked import Checking
+from monitor.scoring.embedded import Nearness
 
 BATCH = 256
 TWICE = 20_000
 START = datetime(2026, 1, 1, tzinfo=UTC)
-SCORER = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding())
+
+
+class Hashed:
+    """An encoder in four dimensions that knows nothing but whether two texts are the same; a real one takes days."""
+
+    name, dimension, fingerprint = "hashed", 4, "hashed"
+
+    def encode(self, texts: Sequence[str]) -> npt.NDArray[np.float32]:
+        digests = [hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=8).digest() for text in texts]
+        rows = np.array([np.frombuffer(digest, "<i2") for digest in digests], np.float32).reshape(-1, 4)
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+NEAR = Checking(Nearness(Hashed()), 1.0, math.inf, float)
+SCORER = Scorer(
+    embedder=None, name="any", dimension=4, grounder=shipped_grounding(), checks={"grounding.embedding": NEAR}
+)
 
 SAID = (
     "the bridge opened in 1932 by Freeman , however I don't know . Sydney harbour 1,250 metres (Passage 2)"

@@ -49,6 +49,7 @@ CATALOGUE: tuple[ScoreKind, ...] = (
         "grounding", "answer, context", "probability that the answer says what no passage holds, by a small model"
     ),
     ScoreKind("grounding.lexical", "answer, context", "words of the answer that come from no passage"),
+    ScoreKind("grounding.embedding", "answer, context", "words that mean something else than all of the context"),
     ScoreKind("grounding.model", "answer, context", "probability that the answer is unsupported, by a model of yours"),
     ScoreKind("quality.exact_match", "answer, reference answer", "the answer is not the reference"),
     ScoreKind("quality.token_f1", "answer, reference answer", "1 − F1 of words shared with the reference"),

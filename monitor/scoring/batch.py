@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from detectors.groundedness import Model
 from monitor.model.decoded import Decoded
@@ -26,7 +26,7 @@ class Scorer:
     """Scores batches. Without an embedder only vectors that traces carry are used, of the model named.
 
     ``timer`` gives seconds, from which the cost of each score is told. Without a ``grounder`` there is no score
-    ``grounding``, and without ``checking`` none ``grounding.model``.
+    ``grounding``, and without ``checks`` none ``grounding.embedding`` or ``grounding.model``.
     """
 
     def __init__(
@@ -37,13 +37,13 @@ class Scorer:
         dimension: int,
         timer: Timer = untimed,
         grounder: Model | None = None,
-        checking: Checking | None = None,
+        checks: Mapping[str, Checking] | None = None,
     ) -> None:
         self.embedder = embedder
         self.name = embedder.name if embedder else name
         self.dimension = embedder.dimension if embedder else dimension
         self.timer = timer
-        self.steps = steps(grounder, checking)
+        self.steps = steps(grounder, checks)
 
     @property
     def space(self) -> str:

@@ -1,4 +1,4 @@
-"""The score `grounding.model`: a user's own model, on a sample of the answers and no longer than a deadline."""
+"""Scores that cost more than others: measured on a sample of the answers, and no longer than a deadline."""
 
 from __future__ import annotations
 

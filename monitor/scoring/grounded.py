@@ -1,8 +1,8 @@
-"""Groundedness by the trained model, beside the lexical scores of its family."""
+"""Groundedness by models, beside the lexical score of the family: the trained one, and those that cost more."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -12,12 +12,12 @@ from monitor.scoring.exchange import Exchanges
 from monitor.scoring.steps import STEPS, Named, Step
 
 
-def steps(model: Model | None, checking: Checking | None = None) -> Sequence[Step]:
-    """All steps; without a model, `grounding` is not measured, and `grounding.model` without a check."""
-    if model is None and checking is None:
+def steps(model: Model | None, checks: Mapping[str, Checking] | None = None) -> Sequence[Step]:
+    """All steps; without a model `grounding` is not measured, and without a check by its name nothing else is."""
+    if model is None and not checks:
         return STEPS
     return tuple(
-        replace(step, measure=partial(_with_models, step.measure, model, checking))
+        replace(step, measure=partial(_with_models, step.measure, model, checks or {}))
         if step.family == "grounding"
         else step
         for step in STEPS
@@ -25,7 +25,7 @@ def steps(model: Model | None, checking: Checking | None = None) -> Sequence[Ste
 
 
 def _with_models(
-    others: Callable[[Exchanges], Named], model: Model | None, checking: Checking | None, batch: Exchanges
+    others: Callable[[Exchanges], Named], model: Model | None, checks: Mapping[str, Checking], batch: Exchanges
 ) -> Named:
     yield from others(batch)
     if model is not None:
@@ -34,5 +34,5 @@ def _with_models(
             "grounding",
             grounding(batch.answers, passages, model, questions=batch.prompts, declined=batch.refusals()),
         )
-    if checking is not None:
-        yield "grounding.model", checking(batch)
+    for name, check in checks.items():
+        yield name, check(batch)

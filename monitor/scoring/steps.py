@@ -52,6 +52,7 @@ NO_LOGPROBS = insufficient("no log-probabilities")
 NO_SAMPLES = insufficient("no samples")
 NO_COUNTS = insufficient("no token count")
 NO_REFERENCE = insufficient("no reference answer")
+NO_ENCODER = insufficient("no encoder: embedding.source is trace, or grounding.embedding_share is 0")
 ALL_CERTAIN = insufficient("log-probabilities after temperature 0 are certain whatever the model thought")
 DECLINES = abstained("the answer only declines")
 SOURCES = frozenset({"raw", "post_temperature"})
@@ -218,6 +219,7 @@ def vectors_of(item: Decoded) -> NDArray[np.float64]:
 def grounding_scores(batch: Exchanges) -> Named:
     found = grounding.compare(batch.answers, batch.passages(), batch.prompts, batch.refusals(), stems=batch.stems)
     yield "grounding.lexical", found
+    yield "grounding.embedding", [NO_ENCODER] * len(batch)
 
 
 def quality_scores(batch: Exchanges) -> Named:

@@ -26,6 +26,7 @@ from monitor.pipeline import Pipeline
 from monitor.ports import Embedder, Emit, Sink
 from monitor.scoring import Adder, Scorer, space_of
 from monitor.scoring.checked import Checking
+from monitor.scoring.embedded import Nearness
 from monitor.settings import Settings
 from monitor.storage import alerts
 from monitor.storage.baselines import PostgresBaselineStore
@@ -112,27 +113,32 @@ def grounder(found: Settings) -> Model | None:
     return load_grounding(wanted.file)
 
 
-def checking(found: Settings) -> Checking | None:
-    """What a model of the user's measures; None where there is none."""
+def checks(found: Settings, encoder: Embedder | None) -> dict[str, Checking]:
+    """What is measured on a sample of the answers, by the name of the score."""
     wanted = found.grounding
-    if wanted.model is None:
-        return None
-    from monitor.inference.checker import Checker
+    made: dict[str, Checking] = {}
+    if encoder is not None and wanted.embedding_share > 0:
+        near = Nearness(encoder)
+        made["grounding.embedding"] = Checking(near, wanted.embedding_share, wanted.embedding_deadline_s, perf_counter)
+    if wanted.model is not None:
+        from monitor.inference.checker import Checker
 
-    made = Checker.load(wanted.model, threads=found.embedding.threads, provider=found.embedding.provider)
-    return Checking(made.score, wanted.model_share, wanted.model_deadline_s, perf_counter)
+        checker = Checker.load(wanted.model, threads=found.embedding.threads, provider=found.embedding.provider)
+        made["grounding.model"] = Checking(checker.score, wanted.model_share, wanted.model_deadline_s, perf_counter)
+    return made
 
 
 def scorer(found: Settings, *, vectors: bool = True) -> Scorer:
     """The scorer; without vectors no encoder is loaded, and only those that traces carry are there."""
     wanted = found.embedding
+    encoder = embedder(found) if vectors else None
     return Scorer(
-        embedder=embedder(found) if vectors else None,
+        embedder=encoder,
         name=wanted.name,
         dimension=wanted.dimension,
         timer=perf_counter,
         grounder=grounder(found),
-        checking=checking(found),
+        checks=checks(found, encoder),
     )
 
 

@@ -4,18 +4,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from monitor.inference.build import build_minilm
 from monitor.inference.encoder import Encoder
 from monitor.inference.grounding import shipped_grounding
 from monitor.model.scores import NAMES
 from monitor.model.signal import KINDS
 from monitor.scoring import Scorer, space_of
 from tests.stores import decoded, line
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
-    return Encoder.load(build_minilm(tmp_path_factory.mktemp("models") / "all-MiniLM-L6-v2"))
 
 
 def vector(values: list[float], *, target: str = "prompt", model: str = "toy") -> dict[str, Any]:

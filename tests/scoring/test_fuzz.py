@@ -33,15 +33,16 @@ def test_every_trace_has_every_score_whatever_is_in_it(draws: list[random.Random
 def test_made_up_traces_reach_every_status_of_every_score() -> None:
     """Else the test above would tell nothing of them."""
     checking = Checking(lambda answer, _: ok(len(answer) % 2), 1.0, 9.0, lambda: 0.0)
-    scorer = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding(), checking=checking)
+    checks = dict.fromkeys(("grounding.model", "grounding.embedding"), checking)
+    scorer = Scorer(embedder=None, name="any", dimension=4, grounder=shipped_grounding(), checks=checks)
     found = scorer.score([item for seed in range(4) for item in traces(seed, 256)]).scores
     reached = {name: {score.status for score in found[name]} for name in NAMES}
     assert [name for name in NAMES if "ok" not in reached[name]] == []
     never_lacking = {name for name, statuses in reached.items() if "insufficient_input" not in statuses}
     assert never_lacking <= {"format.truncation"}
     assert {name for name, statuses in reached.items() if "abstained" in statuses} == {
-        "grounding", "grounding.lexical", "grounding.model", "consistency.agreement", "consistency.semantic_entropy",
-        "consistency.support", "consistency.dispersion", "risk",
+        "grounding", "grounding.lexical", "grounding.embedding", "grounding.model", "consistency.agreement",
+        "consistency.semantic_entropy", "consistency.support", "consistency.dispersion", "risk",
     }  # fmt: skip
 
 

@@ -80,9 +80,9 @@ def test_every_score_of_the_catalogue_is_measured_by_a_step() -> None:
         "logprobs": {"logprob": [-0.5], "entropy": [0.5], "top_k": {"k": 2, "logprob": [[-0.5, -1.5]]}},
         "extra": {"reference_answer": "Rome"},
     }
-    found = measure(
-        batch(line(1, **everything)), steps(shipped_grounding(), Checking(lambda *_: ok(0.5), 1.0, 9.0, float)), float
-    )
+    checking = Checking(lambda *_: ok(0.5), 1.0, 9.0, float)
+    checks = dict.fromkeys(("grounding.embedding", "grounding.model"), checking)
+    found = measure(batch(line(1, **everything)), steps(shipped_grounding(), checks), float)
     assert {name for name, (score,) in found.scores.items() if score == NOT_SET_UP} == set()
     assert found.cost_s.keys() == set(NAMES)
 
