@@ -154,8 +154,9 @@ def amendments(operation: Operation, found: Request, fields: Fields, top: int) -
     logprobs, most = True, None
     if operation == "chat":
         if found.logprobs:
-            if (found.top_logprobs or 0) < top:
-                most = found.top_logprobs or 0
+            # Where no number is asked for servers give what they like: none by OpenAI, 20 by llama.cpp.
+            if found.top_logprobs is not None and found.top_logprobs < top:
+                most = found.top_logprobs
                 added["top_logprobs"] = number(top)
         elif found.top_logprobs is None:  # without logprobs it is an error, and the upstream's to find
             logprobs = False

@@ -26,7 +26,8 @@ def understood(body: Any, operation: Operation = "chat", top: int = 5) -> Asked:
     [
         ({}, {"logprobs": True, "top_logprobs": 5}, Wants(logprobs=False)),
         ({"logprobs": None}, {"logprobs": True, "top_logprobs": 5}, Wants(logprobs=False)),
-        ({"logprobs": True}, {"top_logprobs": 5}, Wants(most=0)),
+        ({"logprobs": True}, {}, Wants()),
+        ({"logprobs": True, "top_logprobs": 0}, {"top_logprobs": 5}, Wants(most=0)),
         ({"logprobs": True, "top_logprobs": 2}, {"top_logprobs": 5}, Wants(most=2)),
         ({"logprobs": True, "top_logprobs": 5}, {}, Wants()),
         ({"top_logprobs": 2}, {}, Wants()),
