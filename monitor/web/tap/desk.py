@@ -15,6 +15,9 @@ from monitor.tap import Tapped
 
 # A server that refused log-probabilities is asked for them again after this: it may be another version.
 REFUSED_S = 3600.0
+# Some servers answer to any name and give it back; each would be a series of its own, kept for ever.
+MOST_NAMES = 256
+OTHERS = "others"
 
 
 @dataclass(slots=True, eq=False)
@@ -73,6 +76,7 @@ class Desk:
     providers: Mapping[str, str | None] = field(default_factory=dict)
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
     _refusing: dict[str, float] = field(default_factory=dict)
+    _names: set[str] = field(default_factory=set)
 
     def drawn(self) -> bool:
         """Whether the next request is traced."""
@@ -91,5 +95,12 @@ class Desk:
 
     def refused(self, model: str) -> None:
         """The upstream answered once our additions were left out."""
-        self.counts.refusals[model[:256]] += 1
-        self._refusing[model] = self.timer() + REFUSED_S
+        self.counts.refusals[self.named(model)] += 1
+        if model in self._refusing or len(self._refusing) < MOST_NAMES:
+            self._refusing[model] = self.timer() + REFUSED_S
+
+    def named(self, model: str) -> str:
+        """The name of a model as figures bear it: those met first, then ``others``."""
+        if len(self._names) < MOST_NAMES:
+            self._names.add(model[:256])
+        return model[:256] if model[:256] in self._names else OTHERS

@@ -142,7 +142,7 @@ class Turn:
             operation=asked.operation,
             requested=asked.model,
             # A name that only a client says could be any, and each would be a series of its own.
-            model=self.told.model or UNKNOWN,
+            model=self.desk.named(self.told.model) if self.told.model else UNKNOWN,
             error=error,
             streamed=asked.streams,
             seconds=ended - self.came,
