@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.canary.endpoint import company, served
@@ -130,6 +130,16 @@ def null(bench: Bench, name: str, count: int, then: str) -> None:
         print(f"  then {then}: found after {later or 'more than ' + str(MOST)} canaries", flush=True)
 
 
+def loaded(bench: Bench, name: str) -> None:
+    """Pinned alone, and then asked in company: noise that the reference knows nothing of."""
+    target = f"{name} alone, then in company"
+    with replace(bench, clients=0).asking(name, target) as canaries:
+        pin(canaries, at_once())
+    with bench.asking(name, target) as canaries:
+        found = bench.until_changed(canaries, MOST)
+    print(f"{target}: {'no alert in ' + str(MOST) if found is None else 'reported after ' + str(found)}", flush=True)
+
+
 NOISE = """
     SELECT avg((shift > 0.001)::int)::float AS moved, percentile_disc(0.5) WITHIN GROUP (ORDER BY shift)
         FILTER (WHERE shift > 0.001) AS shift, avg(changed::int)::float AS changed
@@ -158,6 +168,8 @@ def main() -> None:
             swaps(bench, build, options.repeats)
             if options.null:
                 null(bench, build, options.null, options.then if options.then != build else "int8")
+            if options.company:
+                loaded(bench, build)
         engine.dispose()
     finally:
         postgres.stop(folder / "postgres")
