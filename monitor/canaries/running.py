@@ -101,7 +101,8 @@ class Canaries:
             return told
         if canary.expected:
             told = replace(told, quality=self.measure(answer.text, canary.expected))
-        with self.store.place(target, canary, self.config.repeats, at) as place:
+        with self.store.place(target, canary, self.config.repeats, at) as found:
+            place = self.store.anew(found, at) if mixes_builds(found.pin, answer.build) else found
             told, pin = self.judged(told, place)
             pin, change = self.change(told, pin, place)
             self.store.record(target, told, pin, change)
@@ -116,7 +117,7 @@ class Canaries:
         if place.reference is None:
             if pin.watch.changed:  # what is said now is no reference
                 return told, pin
-            return replace(told, pinned=True), replace(pin, build=told.answer.build)
+            return replace(told, pinned=True), replace(pin, build=pin.build or told.answer.build)
         told = compared(told, place.reference, measure=self.measure, floor=self.config.floor)
         marks = told.marks or {}
         if place.repetitions < pin.repeats and not pin.watch.changed:
@@ -157,6 +158,11 @@ class Canaries:
     def tell(self, change: Change) -> None:
         alert = change.alert
         self.emit(AlertChanged(change.happening, dict(alert.labels), alert.summary, alert.onset))
+
+
+def mixes_builds(pin: Pin, build: str | None) -> bool:
+    """Whether a reference that nothing was held against yet would be of two builds."""
+    return not pin.watch.tested and None not in (pin.build, build) and pin.build != build
 
 
 def renewed(alert: Alert, found: Alert, at: datetime) -> Change | None:

@@ -26,6 +26,9 @@ class CanaryStore(Protocol):
     def place(self, target: str, canary: Canary, repeats: int, at: datetime) -> AbstractContextManager[Place]:
         """How the target stands for a prompt, locked till the end of the block; its first reference begins here."""
 
+    def anew(self, place: Place, at: datetime) -> Place:
+        """Within the block: the same place at the beginning of another reference."""
+
     def since(self, pin: Pin, canaries: int) -> Sequence[tuple[Told, Told]]:
         """Within the block: the last so many tested answers, the oldest first, each before its reference's."""
 

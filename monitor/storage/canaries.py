@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -78,10 +79,7 @@ class PostgresCanaryStore:
 
     def pin(self, target: str, repeats: int, at: datetime) -> Sequence[Change]:
         with guarded(self.engine), self.engine.begin() as connection:
-            connection.exec_driver_sql(
-                "UPDATE canary_pins SET ended_at = %s WHERE target = %s AND ended_at IS NULL", (at, target)
-            )
-            self.open_pin(connection, target, repeats, at)
+            self.next_pin(connection, target, repeats, at)
             alert = open_alert(connection, labels_of(target))
             if alert is None:
                 return []
@@ -107,6 +105,18 @@ class PostgresCanaryStore:
                 )
             finally:
                 self.held = None
+
+    def anew(self, place: Place, at: datetime) -> Place:
+        connection = self.held
+        assert connection is not None, "anew belongs inside the place's block"
+        pin = self.next_pin(connection, place.pin.target, place.pin.repeats, at)
+        return replace(place, pin=pin, reference=None, repetitions=0)
+
+    def next_pin(self, connection: sa.Connection, target: str, repeats: int, at: datetime) -> Pin:
+        connection.exec_driver_sql(
+            "UPDATE canary_pins SET ended_at = %s WHERE target = %s AND ended_at IS NULL", (at, target)
+        )
+        return self.open_pin(connection, target, repeats, at)
 
     def open_pin(self, connection: sa.Connection, target: str, repeats: int, at: datetime) -> Pin:
         """The reference in force, locked; it begins here where there is none."""

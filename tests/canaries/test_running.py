@@ -218,6 +218,20 @@ def test_a_new_reference_accepts_the_change(site: Site) -> None:
     assert len(site.real.rows(ALERT)) == 1
 
 
+def test_a_reference_is_of_one_build_and_begins_anew_with_another(site: Site) -> None:
+    site.send(PROMPTS * 2)
+    site.endpoint.says = lambda _canary: answer(off=0.03, build="bot:2")
+    site.send(PROMPTS * 4)
+    rows = site.real.rows("SELECT DISTINCT state, repetitions, pinned_build, evidence FROM v_canaries")
+    assert [tuple(row) for row in rows] == [("watched", 3, "bot:2", 0.0)]
+    site.endpoint.says = lambda _canary: answer(off=0.03, build="bot:3")  # another name for what says the same
+    site.send(PROMPTS * 2)
+    assert not site.real.rows(ALERT)
+    assert site.row("SELECT DISTINCT pinned_build, build FROM v_canaries") == {
+        "pinned_build": "bot:2", "build": "bot:3",
+    }  # fmt: skip
+
+
 def test_a_prompt_that_is_changed_or_added_has_a_reference_of_its_own(site: Site) -> None:
     site.send(PROMPTS * 4)
     other = Canary(name="golden-00", messages=(Turn("user", "And now?"),))
