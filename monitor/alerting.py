@@ -13,13 +13,11 @@ from monitor.model.diagnosis import Diagnosis, Size
 from monitor.model.segment import Segment
 from monitor.model.signal import UNITS
 from monitor.model.verdict import Verdict
+from monitor.paging import pages
 from monitor.severity import severity, worst
 
 # Stands in the evidence beside the signals.
 EXPLANATION = "explanation"
-# Causes and signals that tell of what is asked, never of what answers.
-TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
-ASKED = frozenset({"prompt.characters", "prompt.embedding"})
 EFFECT_NAMES = {"psi": "PSI", "total_variation": "TV", "mmd2": "MMD²"}
 
 
@@ -77,18 +75,19 @@ def transition(
 
 
 def explained(
-    change: Change, drifting: Sequence[Verdict], diagnosis: Diagnosis, *, page_traffic: bool = False
+    change: Change, verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, page_traffic: bool = False
 ) -> Change:
     """The change with its cause and severity: in the summary in place of who carries it, and as evidence.
 
     A drift that is laid to traffic alone pages nobody unless ``page_traffic``; it fires when it is laid to more later.
     """
     alert = change.alert
-    known = change.happening != "alert.firing" and not alert.paged
-    paged = page_traffic or not of_traffic(drifting, diagnosis, known=known)
+    drifting = [verdict for verdict in verdicts if verdict.drifted]
+    quiet = change.happening != "alert.firing" and not alert.paged
+    paged = page_traffic or pages(verdicts, diagnosis, quiet=quiet)
     if change.happening == "alert.firing":
         alert = replace(alert, paged=paged)
-    elif known and paged:
+    elif quiet and paged:
         change, alert = replace(change, happening="alert.firing"), replace(alert, paged=True)
     found = severity(drifting, diagnosis.sizes)
     if change.happening != "alert.firing":
@@ -96,25 +95,6 @@ def explained(
     causes = {**alert.evidence, EXPLANATION: diagnosis.evidence()}
     told = replace(alert, severity=found, summary=summary(drifting, diagnosis), evidence=causes)
     return replace(change, alert=told)
-
-
-def of_traffic(drifting: Sequence[Verdict], diagnosis: Diagnosis, *, known: bool) -> bool:
-    """True where other questions explain the drift, or are all that drifts, and no deployment has a part in it.
-
-    What is ``known`` as traffic's from an earlier look takes more than doubt to be something else.
-    """
-    named = [cause for cause in diagnosis.causes if cause.kind != "unexplained"]
-    if not named:
-        return all(verdict.signal in ASKED or asked(verdict.signal, diagnosis, known=known) for verdict in drifting)
-    return TRAFFIC.issuperset(cause.kind for cause in named) and (known or sum(cause.share for cause in named) >= 0.5)
-
-
-def asked(signal: str, diagnosis: Diagnosis, *, known: bool) -> bool:
-    """True where the prompts surely moved, and most of the signal's shift is what they let one expect."""
-    behaviour = diagnosis.behaviour.get(signal)
-    if behaviour is None:
-        return known
-    return behaviour < 0.5 and (known or diagnosis.prompts_moved is True)
 
 
 def reviewed(verdicts: Sequence[Verdict], alert: Alert | None, *, pane: timedelta, at: datetime) -> Change | None:

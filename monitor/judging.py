@@ -139,7 +139,7 @@ class Judge:
                 changes.append(
                     change
                     if diagnosis is None
-                    else explained(change, drifting, diagnosis, page_traffic=self.budget.page_traffic)
+                    else explained(change, told, diagnosis, page_traffic=self.budget.page_traffic)
                 )
                 change = changes[-1]
                 alert = change.alert if change.alert.open else None

@@ -172,8 +172,9 @@ class WorkerSettings:
     ``guard.policies``, in this process) or the address of a guard.
 
     ``samples`` further answers are drawn for ``sample_rate`` of the traced requests while there is room, and go into
-    the trace alone. Traces wait in a queue of ``trace_queue``, each at least ``trace_delay_s`` for others to go with
-    it; while the broker is away the oldest go first, or all go to the folder ``spool``.
+    the trace alone. Without a broker traces go to the address of a ``sidecar``. They wait in a queue of
+    ``trace_queue``, each at least ``trace_delay_s`` for others to go with it; while the broker is away the oldest go
+    first, or all go to the folder ``spool``.
     """
 
     model: Path | None = None
@@ -190,6 +191,7 @@ class WorkerSettings:
     template: Path | None = None
     guard: str = "off"
     trace: bool = True
+    sidecar: Annotated[str | None, Field(pattern="^https?://")] = None
     trace_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     trace_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
     trace_delay_s: Annotated[float, Field(ge=0.01, le=60)] = 0.5

@@ -303,7 +303,8 @@ TRAFFIC: list[tuple[Kind, float]] = [("traffic_mix", 0.6), ("tenant", 0.2)]
         ([("new_topic", 0.4)], ["response.tokens"], True),  # more than half of it may be anything
         ([("traffic_mix", 0.6), ("adapter", 0.2)], ["response.tokens"], True),
         ([("unexplained", 0.0)], ["prompt.embedding", "prompt.characters"], False),
-        ([("unexplained", 0.0)], ["prompt.embedding", "relation"], True),
+        ([("unexplained", 0.0)], ["relation"], True),
+        ([("unexplained", 0.0)], ["prompt.embedding", "relation"], False),  # a second look will tell
     ],
 )
 def test_what_other_questions_alone_explain_pages_nobody(
@@ -319,6 +320,20 @@ def test_what_other_questions_alone_explain_pages_nobody(
     over = changed([verdict(drifted=False)], told.alert)
     assert over is not None
     assert over.notify is paged
+
+
+def test_what_the_prompts_let_one_expect_pages_nobody_though_no_cause_is_sure() -> None:
+    drifting = [verdict("response.embedding")]
+    change = changed(drifting)
+    assert change is not None
+    unclear = diagnosis(("unexplained", 0.0))
+    still = verdict("prompt.embedding", drifted=False, log_e=4.0)
+    leaning = replace(still, log_e=6.0)
+    for behaviour, prompts, paged in (
+        (0.2, still, False), (0.8, still, True), (0.8, leaning, True), (None, still, True), (None, leaning, False),
+    ):  # fmt: skip
+        told = explained(change, [*drifting, prompts], replace(unclear, behaviour={"response.embedding": behaviour}))
+        assert told.notify is paged
 
 
 def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:

@@ -103,6 +103,11 @@ def report(runs: Sequence[Run]) -> None:
         print(f"right cause first: {good}/{len(found)}")
         print(f"changes of traffic laid to a model or deployment: {first}/{len(traffic)} first, "
               f"{sum(map(blamed, listed))}/{len(traffic)} at any rank")  # fmt: skip
+    for title, place in (("at first", 0), ("settled", 1)):
+        quiet = sum(not each.paged[place] for each in traffic)
+        silent = sum(not each.paged[place] for each in found if each not in traffic)
+        print(f"{title}: changes of traffic that paged nobody {quiet}/{len(traffic)}, "
+              f"other changes that paged nobody {silent}/{len(found) - len(traffic)}")  # fmt: skip
     missed = sum(each.traces is None and not each.early for each in planted)
     early = sum(each.early for each in runs)
     print(f"\nno alert: {missed}/{len(planted)}; alerts before the change: {early}/{len(runs)}")

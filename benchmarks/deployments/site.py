@@ -55,7 +55,7 @@ class Run:
     """What came of one injected change; causes are those of the first message, and those when the alert had settled.
 
     ``traces`` is how many there were from the change to the alert, None where none came; ``early`` where one came
-    before the change.
+    before the change. ``paged`` is whether people were told, at first and in the end.
     """
 
     seed: int
@@ -66,6 +66,7 @@ class Run:
     first: Sequence[Mapping[str, Any]]
     settled: Sequence[Mapping[str, Any]]
     summary: str
+    paged: tuple[bool, bool]
 
 
 class Site:
@@ -103,7 +104,7 @@ class Site:
         self.read = end
 
     def alert(self) -> Alert | None:
-        """The first one that people hear of."""
+        """The first one that no other stands for."""
         return next((alert for alert in self.database.alerts.values() if alert.inhibited_by is None), None)
 
 
@@ -140,6 +141,7 @@ def run(name: str, draw: Draw, seed: int, *, size: Size = SIZE, source: Source =
     changed = learned_at + size.quiet
     fired: int | None = None
     first: Sequence[Mapping[str, Any]] = ()
+    paged = False
     for pane in range(changed + size.panes):
         at = START + pane * PACE.pane
         conditions = before if pane < changed else change.after
@@ -150,7 +152,7 @@ def run(name: str, draw: Draw, seed: int, *, size: Size = SIZE, source: Source =
         site.judge.tick()
         alert = site.alert()
         if alert is not None and fired is None:
-            fired, first = pane, causes(alert)
+            fired, first, paged = pane, causes(alert), alert.paged
         if fired is not None and (fired <= changed or pane >= fired + SETTLE):
             break
     early = fired is not None and fired <= changed
@@ -164,6 +166,7 @@ def run(name: str, draw: Draw, seed: int, *, size: Size = SIZE, source: Source =
         first=first,
         settled=() if alert is None else causes(alert),
         summary="" if alert is None else alert.summary,
+        paged=(paged, alert is not None and alert.paged),
     )
 
 

@@ -1,10 +1,11 @@
-"""What the drift database says: how far the sidecar is, what it found, and three questions to ask it oneself."""
+"""What the drift database says: how far the sidecar is, what it found, and questions to ask it oneself."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from monitor.ports import Reader
 
@@ -22,17 +23,35 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """What now is compared with: so many traces, of so long, in so many segments."""
+    """What now is compared with: so many traces in so many segments."""
 
     traces: int
-    since: datetime
-    until: datetime
     segments: int
 
 
 @dataclass(frozen=True, slots=True)
+class Alert:
+    """An alert of the canaries, or one that no other one stands for; ``causes`` have kind, name and share."""
+
+    id: str
+    kind: str
+    segment: str
+    status: str
+    paged: bool
+    onset: datetime
+    fired_at: datetime
+    summary: str
+    signals: Sequence[str]
+    causes: Sequence[Mapping[str, Any]]
+
+    @property
+    def open(self) -> bool:
+        return self.status != "resolved"
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the sidecar is; ``judged`` counts the traces of the reference and of all judged panes."""
+    """How far the sidecar is; ``judged`` counts the traces of all traffic that were compared with the reference."""
 
     stored: int = 0
     rejects: int = 0
@@ -41,37 +60,16 @@ class Progress:
     until: datetime | None = None
     reference: Reference | None = None
     bars: tuple[Bar, ...] = ()
+    alerts: tuple[Alert, ...] = ()
     undelivered: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Alert:
-    """An alert with the pane that raised it; ``delay`` counts the traces of the build from the onset to that pane."""
-
-    id: str
-    status: str
-    segment: str
-    onset: datetime
-    pane: datetime
-    summary: str
-    signals: Sequence[str]
-
-
-@dataclass(frozen=True, slots=True)
 class Question:
-    """A question, its SQL over the public views, and the values of its parameters."""
+    """A question and its SQL over the public views."""
 
     text: str
     sql: str
-    parameters: Mapping[str, str]
-
-    @property
-    def runnable(self) -> str:
-        """The SQL with its values in their places, as one would type it."""
-        sql = self.sql
-        for name, value in self.parameters.items():
-            sql = sql.replace(f":{name}", "'" + value.replace("'", "''") + "'")
-        return sql
 
 
 COUNTS = """
@@ -80,7 +78,7 @@ COUNTS = """
         (SELECT count(*) FROM v_deliveries WHERE status = 'pending') AS undelivered,
         (SELECT count(*) FROM v_drift) AS verdicts
 """
-REFERENCE = "SELECT traces, since, until, cardinality(segments) AS segments FROM v_baselines WHERE in_force"
+REFERENCE = "SELECT traces, cardinality(segments) AS segments FROM v_baselines WHERE in_force"
 JUDGED = """
     SELECT coalesce(sum(n), 0) AS traces, max(pane) AS until
     FROM (SELECT pane, max(n) AS n FROM v_drift WHERE segment = 'all' GROUP BY pane) AS panes
@@ -90,11 +88,36 @@ BARS = """
     WHERE segment = 'all' AND pane = :until ORDER BY evidence DESC, signal
 """
 ALERTS = """
-    SELECT id, status, segment, onset, summary, signals,
-        coalesce((SELECT min(pane) FROM v_drift AS d WHERE d.segment = a.segment AND drifted), onset) AS pane
-    FROM v_alerts AS a WHERE inhibited_by IS NULL ORDER BY fired_at, id
+    SELECT id, kind, segment, status, paged, onset, fired_at, summary, signals, coalesce(causes, '[]') AS causes
+    FROM v_alerts WHERE inhibited_by IS NULL OR kind = 'canary' ORDER BY fired_at, id
 """
-TRACES_OF = "SELECT count(*) AS traces FROM v_traces WHERE build = :build AND time < :until"
+TRACES = "SELECT count(*) AS n FROM v_traces WHERE time >= :since AND time < :until"
+CANARIES = "SELECT count(*) AS n FROM v_canary_results WHERE status = 'ok' AND at >= :since AND at <= :until"
+CHECKS = "SELECT percentile_disc(ARRAY[0.5, 0.99]) WITHIN GROUP (ORDER BY latency_s) AS checks FROM v_guard_decisions"
+
+QUESTIONS = (
+    Question(
+        "Which build answers worse? Means of scores from 0, good, to 1, bad.",
+        """SELECT build, count(DISTINCT id) AS answers,
+    round(avg(value) FILTER (WHERE score = 'grounding')::numeric, 3) AS grounding,
+    round(avg(value) FILTER (WHERE score = 'uncertainty.peak')::numeric, 3) AS "uncertainty.peak",
+    round(avg(value) FILTER (WHERE score = 'abstention')::numeric, 3) AS abstention
+FROM v_scores WHERE status = 'ok' GROUP BY build ORDER BY answers DESC""",
+    ),
+    Question(
+        "What drifted, and since when?",
+        """SELECT signal, min(onset) AS since, min(pane) AS alarmed,
+    round(max(reference_value)::numeric, 3) AS reference,
+    round((sum(current_value * n) / sum(n))::numeric, 3) AS now
+FROM v_drift WHERE drifted GROUP BY signal ORDER BY alarmed, max(evidence) DESC LIMIT 12""",
+    ),
+    Question(
+        "What did the guard stop, and by which rule?",
+        """SELECT t.build, g.rule, left(t.prompt, 40) AS prompt, left(t.response, 60) AS response
+FROM v_guard_decisions AS g JOIN v_traces AS t USING (tenant, id, time)
+WHERE g.verdict = 'abstain' AND t.build LIKE '%int4%' ORDER BY g.score DESC, t.time LIMIT 8""",
+    ),
+)
 
 
 def stored(reader: Reader) -> int:
@@ -104,53 +127,30 @@ def stored(reader: Reader) -> int:
 def progress(reader: Reader) -> Progress:
     """One look at the views."""
     (counts,) = reader.rows(COUNTS, {})
-    found = [Reference(**row) for row in reader.rows(REFERENCE, {})]
-    if not found:
-        return Progress(**counts)
+    found = tuple(Alert(**row) for row in reader.rows(ALERTS, {}))
+    references = [Reference(**row) for row in reader.rows(REFERENCE, {})]
+    if not references:
+        return Progress(**counts, alerts=found)
     (judged,) = reader.rows(JUDGED, {})
     bars = tuple(Bar(**row) for row in reader.rows(BARS, {"until": judged["until"]}))
     return Progress(
-        **counts, judged=found[0].traces + round(judged["traces"]), until=judged["until"], reference=found[0], bars=bars
-    )
+        **counts, judged=round(judged["traces"]), until=judged["until"], reference=references[0], bars=bars,
+        alerts=found,
+    )  # fmt: skip
 
 
-def alerts(reader: Reader) -> list[Alert]:
-    """Alerts that somebody is told of, oldest first."""
-    return [Alert(**row) for row in reader.rows(ALERTS, {})]
+def traces_between(reader: Reader, since: datetime, until: datetime) -> int:
+    (row,) = reader.rows(TRACES, {"since": since, "until": until})
+    return int(row["n"])
 
 
-def traces_of(reader: Reader, build: str, until: datetime) -> int:
-    """Traces of a build from before an instant."""
-    (row,) = reader.rows(TRACES_OF, {"build": build, "until": until})
-    return int(row["traces"])
+def canaries_between(reader: Reader, since: datetime, until: datetime) -> int:
+    (row,) = reader.rows(CANARIES, {"since": since, "until": until})
+    return int(row["n"])
 
 
-def questions(build: str) -> tuple[Question, ...]:
-    """What a person on call would ask next; ``build`` is the one that carries the change."""
-    return (
-        Question(
-            "Which build answers worse? Mean of each score, 0 is good and 1 is bad.",
-            "SELECT score, build, count(*) AS traces, round(avg(value)::numeric, 3) AS mean\n"
-            "FROM v_scores WHERE status = 'ok' GROUP BY score, build ORDER BY score, mean",
-            {},
-        ),
-        Question(
-            "What drifted, and since when?",
-            "SELECT signal, min(onset) AS since, min(pane) AS alarmed,\n"
-            "    round(max(reference_value)::numeric, 3) AS reference,\n"
-            "    round((sum(current_value * n) / sum(n))::numeric, 3) AS now\n"
-            "FROM v_drift WHERE drifted AND segment = 'all' GROUP BY signal ORDER BY alarmed, max(evidence) DESC",
-            {},
-        ),
-        Question(
-            "Where did that build make things up? Ten answers with the least support in the help pages.",
-            "SELECT left(t.prompt, 30) AS prompt, (\n"
-            "    SELECT string_agg(substr(t.response, (a ->> 0)::int + 1, (a ->> 1)::int - (a ->> 0)::int), ' ')\n"
-            "    FROM jsonb_array_elements(s.spans) WITH ORDINALITY AS span (a, place) WHERE place <= 5\n"
-            ") AS words_that_no_page_has\n"
-            "FROM v_scores AS s JOIN v_traces AS t USING (tenant, id, time)\n"
-            "WHERE s.score = 'grounding.lexical' AND s.status = 'ok' AND t.build = :build\n"
-            "ORDER BY s.value DESC, s.time LIMIT 10",
-            {"build": build},
-        ),
-    )
+def checks_s(reader: Reader) -> tuple[float, float]:
+    """The median and the 99th percentile of how long the guard took for an exchange, in seconds."""
+    (row,) = reader.rows(CHECKS, {})
+    median, high = row["checks"] or (0.0, 0.0)
+    return float(median), float(high)

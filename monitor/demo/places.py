@@ -18,6 +18,8 @@ from monitor.storage.engine import connect, guarded
 ENDPOINT = "pager"
 # Settings of the encoder hold for the demo too; all others are its own, and no file's.
 KEPT = ("DRIFTWARDEN_CACHE", "DRIFTWARDEN_EMBEDDING__")
+# A machine that runs everything at once says nothing by its latencies.
+UNWATCHED = ("latency", "time_to_first_token")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,11 @@ class Places:
     database_url: str
     kafka: KafkaConfig | None
     web_port: int
+    worker_port: int
+
+    @property
+    def worker_url(self) -> str:
+        return f"http://127.0.0.1:{self.worker_port}"
 
     @property
     def web_url(self) -> str:
@@ -96,22 +103,27 @@ def remove_topic(topic: str, environ: Mapping[str, str]) -> None:
 def settings_of(
     places: Places, pager: Pager, *, reference: int, pane: timedelta, environ: Mapping[str, str]
 ) -> dict[str, str]:
-    """The environment of the sidecar: today's, without settings of other sidecars."""
+    """The environment of every process of the run: today's, without settings of other sidecars."""
     others = {name: value for name, value in environ.items() if not name.startswith(PREFIX) or name.startswith(KEPT)}
     endpoint = {"name": ENDPOINT, "url": pager.url, "secret": pager.secret, "allow": ["127.0.0.0/8"]}
     ours = {
         "DATABASE__URL": places.database_url,
         "DRIFT__REFERENCE_TRACES": str(reference),
         "DRIFT__PANE_S": f"{pane.total_seconds():g}",
-        "DRIFT__LATENESS_S": "60",
-        "DRIFT__IDLE_AFTER_S": "8",
-        # Over HTTP nobody says that nothing more will come, but the clock.
-        "DRIFT__STALLED_AFTER_S": "60" if places.kafka else "10",
+        "DRIFT__LATENESS_S": "1",
+        "DRIFT__IDLE_AFTER_S": "3",
+        "DRIFT__SEGMENTS": "[[]]",
+        "DRIFT__REPLAY_PANES": "100",
+        "DRIFT__UNWATCHED": msgspec.json.encode(UNWATCHED).decode(),
         "WEBHOOK__ENDPOINTS": msgspec.json.encode([endpoint]).decode(),
         "WEB__PORT": str(places.web_port),
+        "WORKER__PORT": str(places.worker_port),
+        "WORKER__TRACE_DELAY_S": "0.1",
         "LOG__FORMAT": "text",
     }
-    if places.kafka is not None:
+    if places.kafka is None:
+        ours["WORKER__SIDECAR"] = places.web_url
+    else:
         for field in fields(KafkaConfig):
             value = getattr(places.kafka, field.name)
             if value is not None:

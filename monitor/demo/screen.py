@@ -15,19 +15,21 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from monitor.demo.crowd import Outcome
 from monitor.demo.findings import Bar, Progress
 
 BARS = 8
 PLAIN_WIDTH = 120
-STEPS = 8
+STEP = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """All that changes while one watches."""
+    """All that changes while one watches: the act, the questions so far, what came of the act's, and what was found."""
 
-    total: int
-    published: int
+    act: str
+    asked: int
+    outcomes: Mapping[Outcome, int]
     progress: Progress
 
 
@@ -43,6 +45,9 @@ class Screen(Protocol):
 
     def answer(self, question: str, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """A question, how it is asked in SQL, and its answer."""
+
+    def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Rows side by side."""
 
 
 @contextmanager
@@ -83,6 +88,9 @@ class Moving:
     def answer(self, question: str, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         answered(self.console, question, sql, rows)
 
+    def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        answered(self.console, title, "", rows)
+
 
 @dataclass(slots=True)
 class Lines:
@@ -107,63 +115,60 @@ class Lines:
     def answer(self, question: str, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         answered(self.console, question, sql, rows)
 
+    def table(self, title: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        answered(self.console, title, "", rows)
+
 
 def said(console: Console, sentence: str, style: str) -> None:
     console.print(Text(sentence, style=style), soft_wrap=not console.is_terminal)
 
 
 def news(last: Picture | None, now: Picture) -> list[str]:
-    """What to say of a picture after the last one that something was said of: each eighth of the way, and milestones.
+    """What to say of a picture after the last one that something was said of: each 200 questions, and the reference.
 
-    >>> news(None, Picture(800, 240, Progress(stored=120)))
-    ['published 240 of 800 traces, stored 120, judged 0']
-    >>> news(Picture(800, 240, Progress(stored=120)), Picture(800, 280, Progress(stored=150)))
+    >>> news(None, Picture("", 210, {}, Progress(stored=120)))
+    ['  asked 210, stored 120, judged 0']
+    >>> news(Picture("", 210, {}, Progress()), Picture("", 290, {}, Progress(stored=150)))
     []
     """
     before = last.progress if last is not None else Progress()
     progress, told = now.progress, []
     if progress.reference is not None and before.reference is None:
-        told.append(learned(progress))
-    if last is None or steps(now) > steps(last):
-        counts = f"stored {progress.stored:,}, judged {progress.judged:,}"
-        told.append(f"published {now.published:,} of {now.total:,} traces, {counts}")
-        if progress.until is not None:
-            leaning = [
-                f"{bar.signal} {percent(bar)}" for bar in progress.bars[:4] if bar.evidence >= 0.01 or bar.drifted
-            ]
-            told.append(f"  evidence until {clock(progress.until)} (100 % pages): {', '.join(leaning) or 'none'}")
+        told.append(f"  {learned(progress)}")
+    if now.asked // STEP > (0 if last is None else last.asked // STEP):
+        counts = f"  asked {now.asked:,}, stored {progress.stored:,}, judged {progress.judged:,}"
+        leaning = [f"{bar.signal} {percent(bar)}" for bar in progress.bars[:4] if bar.evidence >= 0.01 or bar.drifted]
+        told.append(f"{counts}; evidence: {', '.join(leaning)}" if leaning else counts)
     return told
-
-
-def steps(picture: Picture) -> int:
-    done = picture.progress.stored + picture.progress.judged
-    return STEPS * done // (2 * picture.total)
 
 
 def learned(progress: Progress) -> str:
     found = progress.reference
     if found is None:
         return "reference: being learned from the first traces"
-    times = f"{found.since:%H:%M} to {clock(found.until)}"
-    return f"reference learned: the first {found.traces:,} traces, {times}, for {found.segments} segments"
+    return f"reference learned from the first {found.traces:,} traces, for {found.segments} segments"
 
 
 def drawn(picture: Picture) -> RenderableType:
-    """The picture for a terminal, some twenty lines of at most eighty characters."""
+    """The picture for a terminal, some twelve lines of at most eighty characters."""
     progress = picture.progress
-    counts = Table.grid(padding=(0, 1))
-    counts.add_column(width=10)
-    counts.add_column(width=40)
-    counts.add_column(justify="right", width=20)
-    for name, done in (("published", picture.published), ("stored", progress.stored), ("judged", progress.judged)):
-        counts.add_row(name, Text(gauge(done / picture.total, 40), "cyan"), f"{done:,} of {picture.total:,}")
-    parts: list[RenderableType] = [Text(), counts, Text(), Text(learned(progress))]
-    if progress.bars and progress.until is not None:
-        parts += [
-            Text(f"evidence of a change, all traffic, until {clock(progress.until)} (100 % pages)"),
-            bars(progress),
-        ]
+    counts = f"asked {picture.asked:,}  stored {progress.stored:,}  judged {progress.judged:,}"
+    parts: list[RenderableType] = [Text(), Text(picture.act, "bold"), Text(counts), Text(parted(picture.outcomes))]
+    if not progress.bars or progress.until is None:
+        return Padding(Group(*parts, Text(learned(progress))), (0, 0, 0, 1))
+    parts += [Text(f"evidence of a change, all traffic, until {clock(progress.until)} (100 % alarms)"), bars(progress)]
     return Padding(Group(*parts), (0, 0, 0, 1))
+
+
+def parted(outcomes: Mapping[Outcome, int]) -> str:
+    """What came of the act's questions, in parts of a bar.
+
+    >>> parted({"right": 3, "wrong": 1})
+    'answers: right 75 %, wrong 25 %'
+    """
+    total = sum(outcomes.values())
+    shares = [f"{name} {100 * count / total:.0f} %" for name, count in sorted(outcomes.items()) if count]
+    return f"answers: {', '.join(shares) or 'none yet'}"
 
 
 def bars(progress: Progress) -> Table:

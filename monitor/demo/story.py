@@ -1,109 +1,72 @@
-"""The demo from its first line to its last: traffic, a bad deployment, the page it causes, and questions to ask."""
+"""The demo from its first line to its last: an assistant at work, what befalls it, and what the sidecar says."""
 
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from monitor.demo import findings
-from monitor.demo.findings import Alert, Progress
-from monitor.demo.publisher import Publisher, publishing
-from monitor.demo.receiver import Arrival
-from monitor.demo.scenario import exchanges
-from monitor.demo.screen import Picture, Screen, clock
-from monitor.demo.stage import Stage, staged
-from monitor.errors import Transient
-from monitor.model.build import build_of
-from monitor.model.grid import pane_of
-from monitor.model.trace import Trace
+import numpy as np
 
-CHANGE_AT = 0.6
-SPAN = timedelta(hours=4)
-PANE = timedelta(minutes=5)
-MINUTES = PANE // timedelta(minutes=1)
-POLL_S = 0.4
-STILL_S = 2.0
-STALLED_S = 120.0
-ONSET_PANES = 6
+from monitor.demo import findings
+from monitor.demo.acts import Act, Seen, acts, caught
+from monitor.demo.costs import costs
+from monitor.demo.crowd import OUTCOMES, Crowd, Outcome, Questions, asking_crowd
+from monitor.demo.deployments import GOOD, NAME, four_bits
+from monitor.demo.findings import Alert
+from monitor.demo.receiver import Arrival
+from monitor.demo.screen import Picture, Screen
+from monitor.demo.stage import Stage, staged
+from monitor.ports import Reader
+
+PANE = timedelta(seconds=1)
+POLL_S = 0.3
+DELIVERED_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The scenario: its traces in order of time, how many teach the reference, and when which build went bad."""
+class Played:
+    """How an act went: how many questions it took, what came of them, and after how much each alert came."""
 
-    traces: Sequence[Trace]
-    reference: int
-    good: str
-    bad: str
-    changed_at: datetime
-
-    @staticmethod
-    def of(seed: int, *, traces: int, now: datetime) -> Plan:
-        """Four hours that end a minute ago."""
-        start = now - SPAN - timedelta(minutes=1)
-        found = list(exchanges(seed, traces=traces, start=start, span=SPAN, change_at=CHANGE_AT))
-        good, bad = build_of(found[0]), build_of(found[-1])
-        changed_at = next(trace.time for trace in found if build_of(trace) == bad)
-        return Plan(found, max(traces * 3 // 8, 200), good, bad, changed_at)
+    act: Act
+    asked: int
+    outcomes: Counter[Outcome]
+    seen: Seen
+    delays: Sequence[str]
 
     @property
-    def last_pane(self) -> datetime:
-        return pane_of(self.traces[-1].time, PANE)
+    def well(self) -> bool:
+        return self.act.reached(self.seen)
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How it ended, as the database and the receiver have it."""
-
-    progress: Progress
-    alerts: Sequence[Alert]
-    arrivals: Sequence[Arrival]
-    refused: int
-
-
-def missing(plan: Plan, outcome: Outcome) -> list[str]:
-    """What a working sidecar would have shown and this one did not; empty when all is well."""
-    told = []
-    stored, rejects, wanted = outcome.progress.stored, outcome.progress.rejects, len(plan.traces)
-    if (stored, rejects) != (wanted, 0):
-        told.append(f"expected {wanted:,} traces stored and none rejected, found {stored:,} and {rejects:,}")
-    if len(outcome.alerts) != 1:
-        told.append(f"expected one alert, found {len(outcome.alerts)}")
-    told += [
-        f"expected an onset within {ONSET_PANES} panes of {time_of(plan.changed_at)}, found {time_of(alert.onset)}"
-        for alert in outcome.alerts
-        if abs(alert.onset - plan.changed_at) > ONSET_PANES * PANE
-    ]
-    types = [arrival.type for arrival in outcome.arrivals]
-    if types != ["alert.firing"]:
-        told.append(f"expected one verified message, alert.firing, got {', '.join(types) or 'none'}")
-    for arrival in outcome.arrivals[:1]:
-        summary = arrival.payload["data"]["summary"]
-        if f"build {plan.bad}" not in summary:
-            told.append(f"expected the message to name build {plan.bad}, it says: {summary}")
-    if outcome.refused:
-        told.append(f"expected every message to be signed, {outcome.refused} were not")
-    return told
-
-
-def tell(seed: int, screen: Screen, *, traces: int, keep: bool) -> bool:
+def tell(seed: int, screen: Screen, *, reference: int, keep: bool) -> bool:
     """Plays the demo; true when all went as it should. What was missing is said."""
     began = time.monotonic()
-    plan = Plan.of(seed, traces=traces, now=datetime.now(UTC))
-    screen.say("Driftwarden watches an assistant whose fp16 build is replaced by an over-quantized int4 one.", "bold")
-    screen.say(f"{traces:,} answers of the past four hours; the build changes at {time_of(plan.changed_at)}.")
-    with staged(screen.say, reference=plan.reference, pane=PANE) as stage:
-        screen.say(f"sidecar: {stage.places.web_url}, its webhook: {stage.receiver.url}")
-        outcome = watched(plan, stage, screen)
+    screen.say(
+        "Driftwarden watches an assistant that answers questions from help pages: a small model, really run.", "bold"
+    )
+    with staged(screen.say, reference=reference, pane=PANE) as stage:
+        screen.say(
+            f"assistant: {stage.places.worker_url}/v1; sidecar: {stage.places.web_url}; webhook: {stage.receiver.url}"
+        )
+        stage.serve(GOOD)
+        stage.send_canaries()
+        questions = Questions(stage.pages, np.random.default_rng(seed))
+        crowd = Crowd(
+            f"{stage.places.worker_url}/v1", NAME, questions, stage.library, lambda: findings.stored(stage.reader)
+        )
+        bad = four_bits(stage.folder)
+        with asking_crowd(crowd):
+            story = [played(act, stage, crowd, screen) for act in acts(bad)]
         screen.settle()
-        conclude(plan, stage, outcome, screen)
-        problems = missing(plan, outcome)
+        problems = missing(story, tuple(stage.receiver.arrivals), stage.receiver.refused)
+        conclude(story, stage, screen)
         for problem in problems:
             screen.say(f"MISSING: {problem}", "bold red")
         if problems:
-            screen.say(f"all that the sidecar logged: {stage.save_log()}")
+            screen.say(f"all that was logged: {stage.save_log()}")
         if keep:
             stage.keep()
             kept(stage, screen)
@@ -116,69 +79,131 @@ def tell(seed: int, screen: Screen, *, traces: int, keep: bool) -> bool:
     return not problems
 
 
-def watched(plan: Plan, stage: Stage, screen: Screen) -> Outcome:
-    """Publishes, and shows what comes of it until the last pane is judged and nothing waits to be delivered."""
-    with publishing(plan.traces, stage.sink(), lambda: findings.stored(stage.reader)) as publisher:
-        moved_at, last, told = time.monotonic(), Progress(), 0
-        while True:
-            progress = findings.progress(stage.reader)
-            screen.show(Picture(len(plan.traces), publisher.published, progress))
-            told = announce(plan, stage, screen, told)
-            now = time.monotonic()
-            if progress != last:
-                moved_at, last = now, progress
-            elif complete(plan, publisher, progress) and now - moved_at > STILL_S:
-                break
-            elif now - moved_at > STALLED_S:
-                raise Transient(f"nothing moved for {STALLED_S:g} s: {progress.stored:,} traces stored, "
-                                f"{progress.judged:,} judged")  # fmt: skip
-            publisher.check()
-            stage.sidecar.check()
-            time.sleep(POLL_S)
-    return Outcome(progress, findings.alerts(stage.reader), tuple(stage.receiver.arrivals), stage.receiver.refused)
+def played(act: Act, stage: Stage, crowd: Crowd, screen: Screen) -> Played:
+    """Begins an act and watches until what it is about was found."""
+    screen.say("")
+    screen.say(act.title, "bold cyan")
+    told = len(stage.receiver.arrivals)
+    crowd.turned(act.topic)
+    if act.deployment is not None:
+        stage.serve(act.deployment)
+    since, (first, before) = datetime.now(UTC), crowd.counted()
+    noted: set[str] = set()
+    while True:
+        seen = Seen(since, findings.progress(stage.reader))
+        asked, outcomes = crowd.counted()
+        screen.show(Picture(act.title, asked, outcomes - before, seen.progress))
+        told = announce(stage, screen, told)
+        note(seen, screen, noted)
+        if (act.reached(seen) and asked - first >= act.least) or asked - first >= act.most:
+            break
+        crowd.check()
+        stage.check()
+        time.sleep(POLL_S)
+    told_of(stage, screen, told)
+    delays = [delay(alert, since, stage.reader) for alert in seen.fresh if alert.kind == "canary" or alert.paged]
+    found = Played(act, asked - first, outcomes - before, seen, delays)
+    screen.say(f"  {found.asked} questions: {shares(found.outcomes)}")
+    return found
 
 
-def complete(plan: Plan, publisher: Publisher, progress: Progress) -> bool:
-    return (
-        publisher.published == len(plan.traces) == progress.stored
-        and progress.until is not None
-        and progress.until >= plan.last_pane
-        and not progress.undelivered
-    )
+def delay(alert: Alert, since: datetime, reader: Reader) -> str:
+    """After how much an alert came, in words."""
+    if alert.kind == "canary":
+        return f"{findings.canaries_between(reader, since, alert.fired_at)} canaries"
+    return f"{findings.traces_between(reader, since, alert.fired_at)} answers"
 
 
-def announce(plan: Plan, stage: Stage, screen: Screen, told: int) -> int:
+def told_of(stage: Stage, screen: Screen, told: int) -> None:
+    """Waits until nothing is left to be delivered, and says what came."""
+    until = time.monotonic() + DELIVERED_S
+    while findings.progress(stage.reader).undelivered and time.monotonic() < until:
+        time.sleep(POLL_S)
+    announce(stage, screen, told)
+
+
+def announce(stage: Stage, screen: Screen, told: int) -> int:
     """Says of each message that came since the last time; returns how many have been told."""
     arrivals = tuple(stage.receiver.arrivals)
     for arrival in arrivals[told:]:
-        screen.say(f"webhook: {arrival.type}, id {arrival.id}, signature verified", "bold red")
-        screen.say(f"  {arrival.payload['data']['summary']}")
+        data = arrival.payload["data"]
+        style = "bold red" if arrival.type == "alert.firing" else "bold green"
+        screen.say(
+            f"  webhook {arrival.type}, kind {data['labels']['kind']}, signature verified: {data['summary']}", style
+        )
     return len(arrivals)
 
 
-def conclude(plan: Plan, stage: Stage, outcome: Outcome, screen: Screen) -> None:
-    """The alert against the truth, the message, and three questions with their answers."""
-    for alert in outcome.alerts:
-        seen = findings.traces_of(stage.reader, plan.bad, alert.pane + PANE)
-        off = (alert.onset - plan.changed_at) / PANE
-        screen.say("")
-        screen.say(f"Alert {alert.id} ({alert.status}): {alert.summary}", "bold")
-        screen.say(
-            f"  onset {time_of(alert.onset)}, true change {time_of(plan.changed_at)}: {off:+.1f} panes of {MINUTES} min"
-        )
-        screen.say(f"  raised by the pane of {clock(alert.pane)}, after {seen} traces of {plan.bad}")
-        screen.say(f"  {len(alert.signals)} signals: {', '.join(alert.signals)}")
-    for arrival in outcome.arrivals:
-        screen.say(f"Webhook {arrival.id}, type {arrival.type}: signature verified (Standard Webhooks)", "bold")
-    for question in findings.questions(plan.bad):
-        screen.answer(question.text, question.runnable, list(stage.reader.rows(question.sql, question.parameters)))
+def note(seen: Seen, screen: Screen, noted: set[str]) -> None:
+    """Says of each alert that pages nobody, once."""
+    for alert in seen.drifts(paged=False):
+        if alert.id not in noted:
+            screen.say(f"  noted, nobody paged: {alert.summary}", "yellow")
+            noted.add(alert.id)
+
+
+def missing(story: Sequence[Played], arrivals: Sequence[Arrival], refused: int) -> list[str]:
+    """What a working sidecar would have shown and this one did not; empty when all is well."""
+    told = [
+        f"{each.act.name}: expected {each.act.expected} within {each.act.most} questions"
+        for each in story
+        if not each.well
+    ]
+    for each in story:
+        pages = Counter(alert.kind for alert in each.seen.fresh if alert.paged)
+        most = 1 if each.act.reached is caught else 0
+        told += [
+            f"{each.act.name}: expected at most {most} {kind} alert that pages, got {count}"
+            for kind, count in pages.items()
+            if count > most
+        ]
+    ids = Counter(arrival.id for arrival in arrivals)
+    told += [f"message {name} came {count} times" for name, count in ids.items() if count > 1]
+    if refused:
+        told.append(f"expected every message to be signed, {refused} were not")
+    rejects = story[-1].seen.progress.rejects
+    if rejects:
+        told.append(f"expected no trace to be rejected, {rejects} were")
+    return told
+
+
+def conclude(story: Sequence[Played], stage: Stage, screen: Screen) -> None:
+    """The acts side by side, what it all cost, and questions with their answers."""
+    screen.table("Act by act", [row(each) for each in story])
+    screen.table("What it costs", costs(stage, story[-1].seen.progress.stored))
+    for question in findings.QUESTIONS:
+        screen.answer(question.text, question.sql, list(stage.reader.rows(question.sql, {})))
     screen.say("")
     screen.say("Go on:", "bold")
     screen.say("  driftwarden dev up, driftwarden run    a Postgres, a Kafka and a sidecar of your own")
+    screen.say(
+        "  driftwarden worker MODEL, tap          your model served, or your server's answers passed on, as traces"
+    )
     screen.say("  driftwarden import FILE                past prompts and answers of your own")
     screen.say("  driftwarden query --help               the views, and questions by name")
     screen.say("  README.md                              how to connect your service, and all the rest")
     screen.say("")
+
+
+def row(each: Played) -> dict[str, object]:
+    return {
+        "act": each.act.name,
+        "questions": each.asked,
+        **{name: f"{percent(each.outcomes, name)} %" for name in OUTCOMES},
+        "paged by": ", ".join(sorted({alert.kind for alert in each.seen.fresh if alert.paged})) or "nobody",
+        "found after": ", ".join(each.delays) or "–",
+    }
+
+
+def percent(outcomes: Counter[Outcome], name: Outcome) -> int:
+    return round(100 * outcomes[name] / max(outcomes.total(), 1))
+
+
+def shares(outcomes: Counter[Outcome]) -> str:
+    return (
+        f'{percent(outcomes, "right")} % right, {percent(outcomes, "honest")} % rightly "I don\'t know", '
+        f"{percent(outcomes, 'wrong')} % wrong, {percent(outcomes, 'stopped')} % stopped by the guard"
+    )
 
 
 def kept(stage: Stage, screen: Screen) -> None:
@@ -188,9 +213,5 @@ def kept(stage: Stage, screen: Screen) -> None:
     if stage.places.kafka is not None:
         screen.say(f"  export DRIFTWARDEN_KAFKA__BOOTSTRAP_SERVERS={stage.places.kafka.bootstrap_servers}")
         screen.say(f"  export DRIFTWARDEN_KAFKA__TOPIC={stage.places.kafka.topic}")
-    screen.say(f"  {stage.places.web_url}  (log: {stage.sidecar.log})")
+    screen.say(f"  {stage.places.web_url}, {stage.places.worker_url}/v1  (logs: {stage.folder}/*.log)")
     screen.say(f"  end it and remove what it made: kill {stage.janitor.process.pid}")
-
-
-def time_of(time: datetime) -> str:
-    return f"{time:%H:%M:%S} UTC"

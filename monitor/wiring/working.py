@@ -41,9 +41,15 @@ SWITCH_S = 0.0005
 Traces: TypeAlias = Publisher[Exchange | Outgoing]
 
 
-def kafka_sinks(found: Settings) -> Mapping[Channel, Sink] | None:
-    """Where traces and feedback go; None where there is no broker or traces are switched off."""
-    return sinks_of(found.kafka) if found.worker.trace else None
+def sinks_for(found: Settings) -> Mapping[Channel, Sink] | None:
+    """Where traces and feedback go; None where that is nowhere, or traces are switched off."""
+    if not found.worker.trace:
+        return None
+    if found.kafka is None and found.worker.sidecar is not None:
+        from monitor.importing.http import HttpSink
+
+        return {"traces": HttpSink(found.worker.sidecar, api_key=found.web.token)}
+    return sinks_of(found.kafka)
 
 
 def publisher(wanted: WorkerSettings, sinks: Mapping[Channel, Sink], traced: Origin, emit: Emit) -> Traces:
@@ -106,7 +112,7 @@ def desk(
             encode=lambda text, special: folder.encode(text, special=special),
             scheduler=scheduler,
             tracing=tracing,
-            feedback=partial(put_feedback, traces) if traces is not None else None,
+            feedback=partial(put_feedback, traces) if traces is not None and "feedback" in traces.sinks else None,
             span=telemetry.generation,
             clock=clock,
             timer=perf_counter,
@@ -196,9 +202,15 @@ def working(
 
 def run_worker(found: Settings, stopped: threading.Event, telemetry: Telemetry) -> None:
     """Serves a model: the scheduler and the traces have a thread each, the requests one event loop."""
-    sinks = kafka_sinks(found)
+    sinks = sinks_for(found)
     if sinks is None:
-        telemetry.emit(Away("traces", "no broker is set or worker.trace is off: answers leave no trace", 0.0))
+        telemetry.emit(
+            Away(
+                "traces",
+                "neither a broker nor worker.sidecar is set, or worker.trace is off: answers leave no trace",
+                0.0,
+            )
+        )
     with working(found, telemetry, sinks=sinks, over=stopped) as worker:
         sys.setswitchinterval(SWITCH_S)
         gc.freeze()  # the model stays: a collection must not walk it while a step waits

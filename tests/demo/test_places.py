@@ -103,7 +103,11 @@ def test_the_sidecar_gets_its_own_settings_and_none_of_another_one(monkeypatch: 
     }
     broker = configured("broker:9092", "demo.1", {})
     found = settings_of(
-        Places("postgresql://db/demo", broker, 8399), PAGER, reference=300, pane=timedelta(minutes=5), environ=environ
+        Places("postgresql://db/demo", broker, 8399, 8398),
+        PAGER,
+        reference=300,
+        pane=timedelta(seconds=1),
+        environ=environ,
     )
     for name in [*environ, *found]:
         monkeypatch.delenv(name, raising=False)
@@ -116,7 +120,15 @@ def test_the_sidecar_gets_its_own_settings_and_none_of_another_one(monkeypatch: 
     assert settings.database.url == "postgresql://db/demo"
     assert settings.kafka == broker
     assert (settings.web.token, settings.web.port, settings.embedding.threads) == (None, 8399, 2)
-    assert (settings.drift.reference_traces, settings.drift.pane_s, settings.drift.false_alarms) == (300, 300.0, 1.0)
+    assert (settings.drift.reference_traces, settings.drift.pane_s, settings.drift.false_alarms) == (300, 1.0, 1.0)
+    assert (settings.worker.port, settings.worker.sidecar) == (8398, None)
     (endpoint,) = settings.webhook.endpoints
     assert (endpoint.url, endpoint.secret, endpoint.allow) == (PAGER.url, PAGER.secret, ("127.0.0.0/8",))
     assert msgspec.json.decode(found["DRIFTWARDEN_WEBHOOK__ENDPOINTS"])[0]["name"] == "pager"
+
+
+def test_without_a_broker_the_worker_sends_its_traces_to_the_sidecar() -> None:
+    places = Places("postgresql://db/demo", None, 8399, 8398)
+    found = settings_of(places, PAGER, reference=300, pane=timedelta(seconds=1), environ={})
+    assert found["DRIFTWARDEN_WORKER__SIDECAR"] == "http://127.0.0.1:8399"
+    assert not any(name.startswith("DRIFTWARDEN_KAFKA__") for name in found)

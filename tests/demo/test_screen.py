@@ -1,17 +1,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from rich.console import Console
 
+from monitor.demo.crowd import Outcome
 from monitor.demo.findings import Bar, Progress, Reference
 from monitor.demo.screen import Lines, Moving, Picture, drawn, news, opened
 
 NOON = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-REFERENCE = Reference(traces=300, since=NOON.replace(hour=9), until=NOON.replace(hour=11), segments=5)
+REFERENCE = Reference(traces=300, segments=5)
 QUIET = Bar("prompt.characters", -0.4, drifted=False, reference=86.0, now=85.0)
 RISING = Bar("latency", 0.5, drifted=False, reference=0.505, now=1.2)
 DRIFTED = Bar("relation", 2.6, drifted=True, reference=None, now=None)
@@ -32,15 +34,20 @@ def printed(picture: Picture, width: int) -> list[str]:
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def test_the_picture_has_counts_reference_and_evidence_in_eighty_columns() -> None:
-    assert printed(Picture(800, 600, HALF), 80) == [
+OUTCOMES: Mapping[Outcome, int] = {"right": 60, "wrong": 20}
+
+
+def picture(asked: int, progress: Progress) -> Picture:
+    return Picture("At night somebody rolls out an int4 build.", asked, OUTCOMES, progress)
+
+
+def test_the_picture_has_the_act_counts_answers_and_evidence_in_eighty_columns() -> None:
+    assert printed(picture(600, HALF), 80) == [
         "",
-        " published  ██████████████████████████████░░░░░░░░░░           600 of 800",
-        " stored     █████████████████████████░░░░░░░░░░░░░░░           500 of 800",
-        " judged     ████████████████████░░░░░░░░░░░░░░░░░░░░           400 of 800",
-        "",
-        " reference learned: the first 300 traces, 09:00 to 11:00 UTC, for 5 segments",
-        " evidence of a change, all traffic, until 12:00 UTC (100 % pages)",
+        " At night somebody rolls out an int4 build.",
+        " asked 600  stored 500  judged 400",
+        " answers: right 75 %, wrong 25 %",
+        " evidence of a change, all traffic, until 12:00 UTC (100 % alarms)",
         " relation               ████████████████████████ drifted",
         " latency                ████████████░░░░░░░░░░░░    50 % 0.505 → 1.2",
         " prompt.characters      ░░░░░░░░░░░░░░░░░░░░░░░░     0 % 86 → 85",
@@ -49,43 +56,45 @@ def test_the_picture_has_counts_reference_and_evidence_in_eighty_columns() -> No
 
 @pytest.mark.parametrize("width", [80, 120])
 def test_no_line_of_the_picture_is_wider_than_the_terminal(width: int) -> None:
-    lines = printed(Picture(20_000, 20_000, replace(HALF, stored=20_000, judged=19_999)), width)
-    assert len(lines) == 10
+    lines = printed(picture(20_000, replace(HALF, stored=20_000, judged=19_999)), width)
+    assert len(lines) == 8
     assert max(map(len, lines)) <= width
 
 
 def test_before_there_is_a_reference_the_picture_says_so() -> None:
-    assert printed(Picture(800, 0, Progress()), 80)[-1] == " reference: being learned from the first traces"
+    assert printed(picture(0, Progress()), 80)[-1] == " reference: being learned from the first traces"
 
 
-def test_lines_tell_each_eighth_of_the_way_once_and_the_reference_when_it_is_there() -> None:
-    first = Picture(800, 140, Progress(stored=100))
-    learned = Picture(800, 420, Progress(stored=150, judged=40, verdicts=16, until=NOON, reference=REFERENCE))
-    assert news(None, first) == ["published 140 of 800 traces, stored 100, judged 0"]
-    assert news(first, replace(first, published=160)) == []
-    assert news(first, learned) == ["reference learned: the first 300 traces, 09:00 to 11:00 UTC, for 5 segments"]
-    assert news(learned, Picture(800, 600, HALF)) == [
-        "published 600 of 800 traces, stored 500, judged 400",
-        "  evidence until 12:00 UTC (100 % pages): relation drifted, latency 50 %",
+def test_lines_tell_each_two_hundred_questions_once_and_the_reference_when_it_is_there() -> None:
+    first = picture(240, Progress(stored=100))
+    learned = picture(390, Progress(stored=350, judged=40, verdicts=16, until=NOON, reference=REFERENCE))
+    assert news(None, first) == ["  asked 240, stored 100, judged 0"]
+    assert news(first, replace(first, asked=390)) == []
+    assert news(first, learned) == ["  reference learned from the first 300 traces, for 5 segments"]
+    assert news(learned, picture(400, HALF)) == [
+        "  asked 400, stored 500, judged 400; evidence: relation drifted, latency 50 %"
     ]
 
 
-def test_evidence_of_nothing_is_told_as_none() -> None:
+def test_evidence_of_nothing_is_left_out() -> None:
     calm = replace(HALF, bars=(QUIET,))
-    assert news(None, Picture(800, 600, calm))[-1] == "  evidence until 12:00 UTC (100 % pages): none"
+    assert news(None, picture(600, calm)) == [
+        "  reference learned from the first 300 traces, for 5 segments",
+        "  asked 600, stored 500, judged 400",
+    ]
 
 
 def test_what_is_no_terminal_gets_plain_lines() -> None:
     stream = io.StringIO()
     with opened(stream, colour=True) as screen:
         screen.say("x" * 200, "bold red")
-        screen.show(Picture(800, 140, Progress(stored=100)))
-        screen.show(Picture(800, 150, Progress(stored=101)))
+        screen.show(picture(240, Progress(stored=100)))
+        screen.show(picture(290, Progress(stored=101)))
         screen.settle()
         screen.answer("Which?", "SELECT 1\nFROM [red]", [{"build": "a:[b]", "at": NOON, "mean": 0.12345, "none": None}])
     assert isinstance(screen, Lines)
     lines = stream.getvalue().splitlines()
-    assert lines[:5] == ["x" * 200, "published 140 of 800 traces, stored 100, judged 0", "", "Which?", "  SELECT 1"]
+    assert lines[:5] == ["x" * 200, "  asked 240, stored 100, judged 0", "", "Which?", "  SELECT 1"]
     assert lines[5] == "  FROM [red]"
     assert [part.strip() for part in lines[-1].split("│")] == ["a:[b]", "12:00:00", "0.123", "–"]
     assert all(character.isprintable() for line in lines for character in line)
@@ -97,7 +106,7 @@ def test_a_terminal_gets_a_picture_that_stays_where_it_settled(monkeypatch: pyte
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
     with opened(stream, colour=True) as screen:
-        screen.show(Picture(800, 600, HALF))
+        screen.show(picture(600, HALF))
         screen.say("a page", "bold red")
         screen.settle()
         screen.say("after")
@@ -112,7 +121,7 @@ def test_without_colours_the_picture_still_moves(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TERM", "xterm-256color")
     stream = Terminal()
     with opened(stream, colour=False) as screen:
-        screen.show(Picture(800, 600, HALF))
+        screen.show(picture(600, HALF))
     assert isinstance(screen, Moving)
     assert "\x1b[31m" not in stream.getvalue()
     assert "█" in stream.getvalue()

@@ -1,77 +1,102 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from monitor.demo.findings import Alert, Progress, questions
+from monitor.demo.acts import Seen, acts
+from monitor.demo.deployments import CUT, Deployment
+from monitor.demo.findings import Alert, Progress, Reference
 from monitor.demo.receiver import Arrival
-from monitor.demo.story import PANE, Outcome, Plan, missing
-from monitor.model.build import build_of
+from monitor.demo.story import Played, missing, row
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LEARNING, NEWSLETTER, FORGOTTEN, INT4, BACK, *_ = acts(Deployment("an int4 build", CUT.folder))
+QUIET = Progress(stored=900, judged=200, reference=Reference(600, 1))
 
 
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return Plan.of(3, traces=600, now=NOW)
+def alert(kind: str = "drift", *, paged: bool = True, status: str = "firing", cause: str = "build") -> Alert:
+    causes = [{"kind": cause, "name": "int4-1", "share": 0.9}]
+    at = NOW + timedelta(seconds=5)
+    return Alert(f"alert_{kind}", kind, "all", status, paged, NOW, at, "all traffic: …", ("latency",), causes)
 
 
-def arrived(plan: Plan, *, type_: str = "alert.firing", build: str | None = None) -> Arrival:
-    summary = f"all traffic: latency 0.5 → 1.2 since 10:30 UTC; build {build or plan.bad} answers otherwise (99 %)"
-    return Arrival("msg_1", {"type": type_, "data": {"summary": summary}})
+def seen(*alerts: Alert, progress: Progress = QUIET) -> Seen:
+    return Seen(NOW, replace(progress, alerts=alerts))
+
+
+def test_learning_ends_with_a_reference_and_some_quiet_traces() -> None:
+    assert LEARNING.reached(seen())
+    assert not LEARNING.reached(seen(progress=Progress(stored=900)))
+    assert not LEARNING.reached(seen(progress=replace(QUIET, judged=20)))
+
+
+def test_other_questions_are_reported_without_a_page() -> None:
+    assert NEWSLETTER.reached(seen(alert(paged=False, cause="traffic_mix")))
+    assert not NEWSLETTER.reached(seen(alert(cause="traffic_mix")))
+
+
+@pytest.mark.parametrize(
+    ("alerts", "reached"),
+    [
+        ([alert(), alert("canary")], True),
+        ([alert(), alert("canary", paged=False)], True),  # told by the drift alert already
+        ([alert()], False),
+        ([alert("canary")], False),
+        ([alert(cause="unexplained"), alert("canary")], False),
+        ([alert(paged=False), alert("canary")], False),
+    ],
+)
+def test_a_bad_build_is_caught_by_canaries_and_by_a_drift_that_names_it(alerts: list[Alert], reached: bool) -> None:
+    assert INT4.reached(seen(*alerts)) is reached
+    earlier = [replace(each, fired_at=NOW - timedelta(seconds=5)) for each in alerts]
+    assert not INT4.reached(seen(*earlier))
+
+
+def test_all_is_over_when_no_alert_is_open() -> None:
+    assert BACK.reached(seen(alert(status="resolved")))
+    assert not BACK.reached(seen(alert(status="acknowledged")))
 
 
 @pytest.fixture
-def good(plan: Plan) -> Outcome:
-    onset = plan.changed_at + PANE
-    alert = Alert("alert_1", "firing", "all", onset, onset, "all traffic: …", ("latency",))
-    return Outcome(Progress(stored=600, judged=600), [alert], [arrived(plan)], 0)
+def story() -> list[Played]:
+    outcomes = Counter({"right": 70, "honest": 20, "wrong": 10})
+    caught = seen(alert(), alert("canary"))
+    return [
+        Played(LEARNING, 900, outcomes, seen(), []),
+        Played(NEWSLETTER, 250, outcomes, seen(alert(paged=False, cause="traffic_mix")), []),
+        Played(FORGOTTEN, 400, outcomes, seen(), []),
+        Played(INT4, 200, outcomes, caught, ["4 canaries", "100 answers"]),
+        Played(BACK, 300, outcomes, seen(), []),
+    ]
 
 
-def test_the_plan_is_four_hours_that_end_now_with_a_change_after_three_fifths(plan: Plan) -> None:
-    times = [trace.time for trace in plan.traces]
-    bad = [build_of(trace) == plan.bad for trace in plan.traces]
-    assert timedelta(0) < NOW - times[-1] < timedelta(minutes=2)
-    assert timedelta(hours=3, minutes=58) < times[-1] - times[0] < timedelta(hours=4)
-    assert bad == [False] * 360 + [True] * 240
-    assert times[359] < plan.changed_at == times[360]
-    assert plan.reference == 225
-    assert plan.good.startswith("orrel-assistant:fp16-")
-    assert plan.bad.startswith("orrel-assistant:int4-")
+def test_nothing_is_missing_from_a_good_story(story: list[Played]) -> None:
+    assert missing(story, [Arrival("msg_1", {}), Arrival("msg_2", {})], 0) == []
 
 
-def test_nothing_is_missing_from_a_good_end(plan: Plan, good: Outcome) -> None:
-    assert missing(plan, good) == []
+def test_each_thing_that_is_missing_is_named(story: list[Played]) -> None:
+    twice = seen(alert(), replace(alert(), id="alert_2"), alert("canary"))
+    story[3] = replace(story[3], seen=twice)
+    story[1] = replace(story[1], seen=seen())
+    story[4] = replace(story[4], seen=seen(alert(), progress=replace(QUIET, rejects=2)))
+
+    assert missing(story, [Arrival("msg_1", {}), Arrival("msg_1", {})], 1) == [
+        "newsletter: expected a drift laid to traffic that pages nobody within 600 questions",
+        "taken back: expected all alerts resolved within 1500 questions",
+        "int4: expected at most 1 drift alert that pages, got 2",
+        "taken back: expected at most 0 drift alert that pages, got 1",
+        "message msg_1 came 2 times",
+        "expected every message to be signed, 1 were not",
+        "expected no trace to be rejected, 2 were",
+    ]
 
 
-def test_each_thing_that_is_missing_is_named(plan: Plan, good: Outcome) -> None:
-    changed_at = f"{plan.changed_at:%H:%M:%S} UTC"
-    early = replace(good.alerts[0], onset=plan.changed_at - 7 * PANE)
-    cases = {
-        "expected 600 traces stored and none rejected, found 598 and 2": replace(
-            good, progress=Progress(stored=598, rejects=2)
-        ),
-        "expected one alert, found 0": replace(good, alerts=[]),
-        "expected one verified message, alert.firing, got none": replace(good, arrivals=[]),
-        "expected one verified message, alert.firing, got alert.firing, alert.resolved": replace(
-            good, arrivals=[arrived(plan), arrived(plan, type_="alert.resolved")]
-        ),
-        "expected every message to be signed, 1 were not": replace(good, refused=1),
-        f"expected an onset within 6 panes of {changed_at}, found {early.onset:%H:%M:%S} UTC": replace(
-            good, alerts=[early]
-        ),
-    }
-    assert {told: missing(plan, outcome) for told, outcome in cases.items()} == {told: [told] for told in cases}
-
-
-def test_a_message_that_blames_another_build_is_not_good_enough(plan: Plan, good: Outcome) -> None:
-    (told,) = missing(plan, replace(good, arrivals=[arrived(plan, build=plan.good)]))
-    assert told.startswith(f"expected the message to name build {plan.bad}, it says: all traffic: latency")
-
-
-def test_the_sql_that_is_shown_can_be_run_as_it_stands() -> None:
-    shown = questions("name:'1")[2].runnable
-    assert "AND t.build = 'name:''1'\n" in shown
-    assert ":build" not in shown
+def test_an_act_is_a_row_with_its_outcomes_and_what_found_it(story: list[Played]) -> None:
+    assert row(story[3]) == {
+        "act": "int4", "questions": 200, "right": "70 %", "honest": "20 %", "wrong": "10 %", "stopped": "0 %",
+        "paged by": "canary, drift", "found after": "4 canaries, 100 answers",
+    }  # fmt: skip
+    assert row(story[0])["paged by"] == "nobody"

@@ -1,0 +1,50 @@
+"""Whether people are told of a drift at all: not where other questions alone explain it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from monitor.model.diagnosis import Diagnosis
+from monitor.model.verdict import Verdict
+
+# Causes and signals that tell of what is asked, never of what answers.
+TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
+ASKED = frozenset({"prompt.characters", "prompt.embedding"})
+# The share of its threshold at which the evidence that the prompts moved, too, is worth a second look.
+LEANING = 0.4
+
+
+def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, quiet: bool) -> bool:
+    """True unless traffic explains the drift, or may well do so.
+
+    Where a cause is sure, it decides. Where none is, the drift pages if most of a signal's shift is other answers to
+    the same questions, or if no part of it can be told and the prompts keep still.
+
+    Args:
+        verdicts: all of a pane.
+        diagnosis: of the drifting ones.
+        quiet: whether an earlier look at the same drift paged nobody; then it takes more than doubt to page.
+    """
+    named = [cause for cause in diagnosis.causes if cause.kind != "unexplained"]
+    if named:
+        traffic = TRAFFIC.issuperset(cause.kind for cause in named)
+        return not traffic or (not quiet and sum(cause.share for cause in named) < 0.5)
+    waiting = quiet or leaning(verdicts)
+    return not all(
+        verdict.signal in ASKED or asked(diagnosis.behaviour.get(verdict.signal), waiting=waiting)
+        for verdict in verdicts
+        if verdict.drifted
+    )
+
+
+def asked(behaviour: float | None, *, waiting: bool) -> bool:
+    """True where most of a signal's shift is what the prompts let one expect, or where one waits to know its parts."""
+    return waiting if behaviour is None else behaviour < 0.5
+
+
+def leaning(verdicts: Sequence[Verdict]) -> bool:
+    """True where the prompts drift, or are on the way there."""
+    return any(
+        verdict.signal in ASKED and (verdict.drifted or verdict.log_e >= LEANING * verdict.log_threshold)
+        for verdict in verdicts
+    )
