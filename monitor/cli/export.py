@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -171,8 +172,11 @@ def database() -> Iterator[Any]:
 def opened(out: Path) -> Iterator[IO[bytes]]:
     """The file to write to; under its name it is there once it is whole."""
     if str(out) == "-":
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
+        try:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+        except BrokenPipeError:  # who reads has enough; Python would try to flush once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return
     part = out.with_name(f"{out.name}.part")
     try:
