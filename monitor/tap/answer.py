@@ -135,4 +135,7 @@ class Answer:
 def spelling(token: Token) -> bytes:
     if token.bytes is None:
         return token.token.encode("utf-8", "surrogatepass")
-    return bytes(each & 0xFF for each in token.bytes)
+    try:
+        return bytes(token.bytes)
+    except ValueError:  # numbers that are no bytes: the text has to do
+        return token.token.encode("utf-8", "surrogatepass")

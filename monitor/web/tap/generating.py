@@ -12,6 +12,7 @@ from starlette.types import Receive, Scope, Send
 
 from monitor.model.exchange import Operation
 from monitor.tap import read
+from monitor.tap.replies import reply_of
 from monitor.web.tap.desk import Desk
 from monitor.web.tap.passing import (
     Gone,
@@ -145,11 +146,13 @@ async def refuse(turn: Turn, answer: Received, content: bytes | None, send: Send
 
 
 async def whole(turn: Turn, answer: Received, send: Send) -> None:
-    content = turn.whole(await answer.whole())
-    turn.close()
+    told = await answer.whole()
+    content = turn.whole(told)
     headers = [*reply_headers(answer, without=LENGTH), (b"content-length", str(len(content)).encode())]
     await begin(send, answer.status, [*headers, (ID, turn.id.encode())])
     await end(send, content)
+    turn.take(reply_of(told))
+    turn.close()
 
 
 async def stream(turn: Turn, answer: Received, send: Send) -> None:

@@ -31,8 +31,7 @@ class Turn:
         self.closed = False
 
     def whole(self, content: bytes) -> bytes:
-        """Take a reply; as the client gets it."""
-        self.take(reply_of(content))
+        """A reply as the client gets it; it is for `take` later, when nobody waits."""
         return content if self.wants.all else stripped(content, self.wants) or content
 
     def feed(self, content: bytes) -> bytes:
