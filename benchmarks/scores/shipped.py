@@ -58,8 +58,9 @@ def report_whole(rows: Sequence[Row], values: Array, model: Model) -> None:
     print(f"F1 {100 * f1(shifted, bad):.1f} at the threshold for the prior estimated without labels, {prior:.0%}")
     folds = np.array([row.fold(FOLDS) for row in rows])
     print(f"F1 {100 * f1_across(values, bad, folds):.1f} at thresholds from the other four folds of sources")
-    if len(groups := sorted({row.group for row in rows})) > 1:
-        others = np.array([groups.index(row.group) for row in rows])
+    groups = sorted({row.group for row in rows})
+    others = np.array([groups.index(row.group) for row in rows])
+    if len(groups) > 1 and all(0 < bad[others == group].mean() < 1 for group in range(len(groups))):
         print(f"F1 {100 * f1_across(values, bad, others):.1f} at thresholds from the other groups")
     print(f"F1 {100 * f1(values >= best_threshold(values, bad), bad):.1f} at the best threshold, which no one knows")
     print(f"calibration: equal-mass ECE {ece(values, bad):.3f} as it is, {ece(here, bad):.3f} at the estimated prior")
