@@ -15,7 +15,8 @@ from detectors.evidence import Evidence
 # Dilation of each convolution; each sees two words to either side, that many words apart.
 STEPS = (1, 2, 4)
 _REACH = 2
-_STILL = 0.01
+# Features whose standard deviation in training was less hardly varied.
+STILL = 0.01
 
 _LAYERS = ("enter", "sentence", "join", "word_out", "sentence_out", "answer", "answer_out")
 
@@ -50,7 +51,7 @@ def run(head: Head, evidence: Evidence) -> Logits:
     sentence, count = evidence.answer.sentence, len(evidence.answer.sentences)
     normal = (evidence.features - head.mean) / head.scale
     # What hardly varied in training, such as the number of passages, was not learned from; elsewhere it varies much.
-    still = head.scale < _STILL
+    still = head.scale < STILL
     normal[:, still] = np.clip(normal[:, still], -1.0, 1.0)
     x = _relu(_dense(weights, "enter", np.concatenate([normal, weights["embedding"][evidence.buckets]], 1)))
     for number, step in enumerate(STEPS):

@@ -11,6 +11,7 @@ import hashlib
 import json
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +30,9 @@ from training.grounding.reading import library
 from training.grounding.ways import WAYS, Corpus, average, kept, out_of_fold, read_corpus
 
 FOLDS = 5
-SHIPPED = "words"
+# Their heads are averaged: those that have seen RAGTruth alone judge its like best, the others what they have not seen.
+SHIPPED = ("words", "edited")
+CORPORA = ("ragtruth", "summedits")
 MODELS = Path(__file__).parents[2] / "monitor" / "inference" / "models"
 
 
@@ -46,15 +49,15 @@ def rows_of(folder: Path) -> tuple[list[Row], dict[str, str]]:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Which ways are compared, with which seeds, and where what comes of it is kept.
+    """Which ways, with which seeds, and where what comes of it is kept.
 
     Attributes:
         strange: a row's head has not seen its generator either.
-        out: figures, as JSON lines.
+        out: figures, as JSON lines; of the shipped model, its folder.
         values: the averaged opinion on each answer, as `benchmarks.scores` reads it.
     """
 
-    ways: list[str]
+    ways: Sequence[str]
     seeds: list[int]
     strange: bool
     out: Path
@@ -101,17 +104,23 @@ def write(out: Path, line: dict[str, object]) -> None:
         file.write(json.dumps(line) + "\n")
 
 
-def train_shipped(corpus: Corpus, seeds: list[int], digests: dict[str, str], target: Path, *, folder: Path) -> None:
-    """Calibrate the averaged seeds out of fold, train each on all rows, and write the model with its figures."""
-    began, way = time.process_time(), WAYS[SHIPPED]
-    places = corpus.of("ragtruth")
-    rows, folds = [corpus.rows[place] for place in places], corpus.folds[places]
-    runs = [out_of_fold(corpus, way, seed=seed, folder=folder) for seed in seeds]
+def train_shipped(corpus: Corpus, asked: Asked, digests: dict[str, str]) -> None:
+    """Calibrate the averaged heads out of fold, train each on all rows, and write the model with its figures."""
+    began = time.process_time()
+    pairs = [(WAYS[name], seed) for name in SHIPPED for seed in asked.seeds]
+    runs = [out_of_fold(corpus, way, seed=seed, folder=asked.checkpoints) for way, seed in pairs]
+    told, said = {}, {}
+    for judged in CORPORA:
+        places = corpus.of(judged)
+        rows, folds = [corpus.rows[place] for place in places], corpus.folds[places]
+        said[judged] = [average([run[place] for run in runs]) for place in places]
+        told[judged] = {name: round(value, 4) for name, value in figures(rows, said[judged], folds).items()}
+    rows = [corpus.rows[place] for place in corpus.of("ragtruth")]
+    numbers = calibrate(rows, said["ragtruth"])
+    if asked.values:
+        keep_values(rows, said["ragtruth"], digests, asked.values)
     every = range(len(corpus.rows))
-    said = [average([run[place] for run in runs]) for place in places]
-    found = figures(rows, said, folds)
-    numbers = calibrate(rows, said)
-    heads = tuple(to_numpy(kept(corpus, way, every, seed=seed, folder=folder)) for seed in seeds)
+    heads = tuple(to_numpy(kept(corpus, way, every, seed=seed, folder=asked.checkpoints)) for way, seed in pairs)
     whole = corpus.library.lexicon
     # What one document alone holds is as rare as what none holds, near enough; names are most of it.
     documents = {stem: count for stem, count in whole.documents.items() if count > 1}
@@ -125,16 +134,16 @@ def train_shipped(corpus: Corpus, seeds: list[int], digests: dict[str, str], tar
         word_threshold=numbers.word_threshold,
     )
     trained = {
-        "way": way.told,
-        "seeds": seeds,
-        "files_sha256": {path: digest for path, digest in digests.items() if path.startswith(tuple(way.corpora))},
-        "out_of_fold": {name: round(value, 4) for name, value in found.items()},
+        "ways": {name: WAYS[name].told for name in SHIPPED},
+        "seeds": asked.seeds,
+        "files_sha256": {path: digest for path, digest in digests.items() if path.startswith(CORPORA)},
+        "out_of_fold": told,
         "cpu_hours": round((time.process_time() - began) / 3600, 3),
     }
     body = encode(model, trained)
-    target.mkdir(parents=True, exist_ok=True)
-    (target / FILE).write_bytes(body)
-    (target / DIGEST).write_text(f"{hashlib.sha256(body).hexdigest()}  {FILE}\n")
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / FILE).write_bytes(body)
+    (asked.out / DIGEST).write_text(f"{hashlib.sha256(body).hexdigest()}  {FILE}\n")
     print(json.dumps(trained, indent=2))
 
 
@@ -147,21 +156,19 @@ def main() -> int:
     parser.add_argument("--ways", nargs="+", choices=sorted(WAYS), default=sorted(WAYS))
     parser.add_argument("--out", type=Path, help="compare: a file of JSON lines; train: the folder of the model")
     parser.add_argument("--strange", action="store_true", help="compare: heads have not seen a row's generator either")
-    parser.add_argument("--values", type=Path, help="compare: a file for the probabilities out of fold")
+    parser.add_argument("--values", type=Path, help="a file for the probabilities out of fold")
     parser.add_argument("--checkpoints", type=Path, default=Path("grounding-checkpoints"))
     given = parser.parse_args()
     torch.set_num_threads(1)
     rows, digests = rows_of(given.data)
     known = library([row for row in rows if row.corpus == "ragtruth"], given.wordnet)
-    used = given.ways if given.command == "compare" else [SHIPPED]
+    training = given.command == "train"
+    used = SHIPPED if training else given.ways
     wanted = {name for way in used for name in WAYS[way].corpora}
     corpus = read_corpus([row for row in rows if row.corpus in wanted], known, FOLDS)
-    if given.command == "compare":
-        out = given.out or Path("grounding-ways.jsonl")
-        asked = Asked(given.ways, given.seeds, given.strange, out, given.values, given.checkpoints)
-        compare(corpus, asked, digests)
-    else:
-        train_shipped(corpus, given.seeds, digests, given.out or MODELS, folder=given.checkpoints)
+    out = given.out or (MODELS if training else Path("grounding-ways.jsonl"))
+    asked = Asked(used, given.seeds, given.strange, out, given.values, given.checkpoints)
+    (train_shipped if training else compare)(corpus, asked, digests)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The head in PyTorch: trained here, run by `detectors/grounding_head.py` in numpy."""
+"""The head in PyTorch: trained here, run by `detectors/head.py` in numpy."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from detectors.evidence import BUCKETS, Evidence
+from detectors.head import STILL
 
 Floats = NDArray[np.float32]
 
@@ -160,7 +161,11 @@ def apply(trained: Trained, evidences: Sequence[Evidence]) -> list[Said]:
     by_length = sorted(range(len(evidences)), key=lambda row: len(evidences[row].buckets))
     for first in range(0, len(by_length), 32):
         rows = by_length[first : first + 32]
-        words, sentences, whole = trained.head(*_inputs([evidences[row] for row in rows], trained.mean, trained.scale))
+        features, *others = _inputs([evidences[row] for row in rows], trained.mean, trained.scale)
+        # As `detectors.head.run` does it.
+        still = torch.from_numpy(trained.scale < STILL)
+        features[..., still] = features[..., still].clamp(-1.0, 1.0)
+        words, sentences, whole = trained.head(features, *others)
         for at, row in enumerate(rows):
             answer = evidences[row].answer
             said[row] = Said(

@@ -90,12 +90,6 @@ WAYS = {
         judges=("ragtruth", "summedits"),
         recipe=Recipe(conflict=2.0),
     ),
-    "edited_wide": Way(
-        "RAGTruth and SummEdits, 96 wide, six epochs, dropout .5",
-        corpora=("ragtruth", "summedits"),
-        judges=("ragtruth", "summedits"),
-        recipe=Recipe(epochs=6, hidden=96, dropout=0.5, conflict=2.0),
-    ),
     "corrupted": Way("as words, with corrupted copies of good answers", corrupted=1.0, whole=False),
     "joint_corrupted": Way(
         "RAGTruth and SummEdits with corrupted copies of both",
@@ -138,12 +132,11 @@ def kept(corpus: Corpus, way: Way, places: Sequence[int], *, seed: int, folder: 
 def out_of_fold(corpus: Corpus, way: Way, *, seed: int, folder: Path, strange: bool = False) -> dict[int, Reading]:
     """What is said of each row by a head that has not seen its source; if ``strange``, nor its generator."""
     said: dict[int, Reading] = {}
-    judged = [place for name in way.judges for place in corpus.of(name)]
-    groups = sorted({corpus.rows[place].group for place in judged}) if strange else [None]
+    groups = sorted({row.group for row in corpus.rows}) if strange else [None]
     for fold in np.unique(corpus.folds).tolist():
         for group in groups:
             seen = [at for at, row in enumerate(corpus.rows) if corpus.folds[at] != fold and row.group != group]
-            own = [at for at in judged if corpus.folds[at] == fold and group in (None, corpus.rows[at].group)]
+            own = [at for at, row in enumerate(corpus.rows) if corpus.folds[at] == fold and group in (None, row.group)]
             said |= readings(corpus, way, kept(corpus, way, seen, seed=seed, folder=folder), own)
     return said
 
