@@ -26,9 +26,10 @@ Indices = npt.NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A score's values on labelled answers, ``(n,)`` each; ``owner`` numbers their sources."""
+    """A score's values on labelled answers, ``(n,)`` each; ``owner`` numbers their sources, ``rows`` their places."""
 
     name: str
+    rows: Indices
     values: Array
     bad: Flags
     owner: Indices
@@ -48,14 +49,14 @@ def read(files: Sequence[Path]) -> list[Scored]:
     owner = np.unique([row.source for row in rows], return_inverse=True)[1]
     answers, passages = [row.answer for row in rows], [row.passages for row in rows]
     scores = grounding.lexical(answers, passages, questions=[row.question for row in rows])
-    known = np.array([score.value is not None for score in scores])
+    known = np.flatnonzero([score.value is not None for score in scores])
     lexical = np.array([score.value or 0.0 for score in scores])
     trained = shipped.out_of_fold(rows)
     if trained is None:
         trained = shipped.values_of(shipped.judged(rows, shipped_grounding()))
     return [
-        Scored("grounding.lexical", lexical[known], bad[known], owner[known]),
-        Scored("grounding", trained[known], bad[known], owner[known]),
+        Scored("grounding.lexical", known, lexical[known], bad[known], owner[known]),
+        Scored("grounding", known, trained[known], bad[known], owner[known]),
     ]
 
 

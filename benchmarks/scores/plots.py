@@ -36,16 +36,18 @@ def rates(values: Array, bad: Flags) -> tuple[Array, Array]:
 
 
 def roc() -> Any:
-    """Of answers to RAGTruth's questions: the trained model, the lexical score, length alone."""
+    """Of answers to RAGTruth's questions: the trained model, the lexical score, length; what only declines is last."""
     rows = read_ragtruth(*files_of("ragtruth"))
     scored = calibration.read(files_of("ragtruth"))
     figure = Figure(figsize=(4.2, 4.0))
     axes = figure.subplots()
     axes.plot([0, 1], [0, 1], color="#dddddd", linewidth=0.8)
     lengths, bad = np.array([float(len(row.answer)) for row in rows]), np.array([row.bad for row in rows])
-    curves = [(one.name, one.values, one.bad) for one in scored[::-1]] + [("answer length", lengths, bad)]
-    for (name, values, wrong), colour in zip(curves, COLOURS, strict=True):
-        axes.plot(*rates(values, wrong), color=colour, label=f"{name}, {auroc(values, wrong):.3f}")
+    curves = {"grounding": np.zeros(len(rows)), "grounding.lexical": np.zeros(len(rows)), "answer length": lengths}
+    for one in scored:
+        curves[one.name][one.rows] = one.values
+    for (name, values), colour in zip(curves.items(), COLOURS, strict=True):
+        axes.plot(*rates(values, bad), color=colour, label=f"{name}, {auroc(values, bad):.3f}")
     axes.set(xlabel="good answers flagged", ylabel="bad answers flagged", xlim=(0, 1), ylim=(0, 1))
     axes.legend(frameon=False, loc="lower right", title="AUROC")
     return figure
