@@ -61,11 +61,6 @@ class Watch:
         return largest + math.log(sum(math.exp(part - largest) for part in parts))
 
     @property
-    def tested(self) -> bool:
-        """Whether any answer was tested since the reference began."""
-        return any(capital.bets for capital in self.capitals.values())
-
-    @property
     def since(self) -> int:
         """How many canaries the change has lasted: since the leading capital last began to grow."""
         return max(self.capitals.values(), key=lambda capital: capital.log_e).excursion

@@ -102,7 +102,7 @@ class Canaries:
         if canary.expected:
             told = replace(told, quality=self.measure(answer.text, canary.expected))
         with self.store.place(target, canary, self.config.repeats, at) as found:
-            place = self.store.anew(found, at) if mixes_builds(found.pin, answer.build) else found
+            place = self.store.anew(found, at) if mixes_builds(found, answer.build) else found
             told, pin = self.judged(told, place)
             pin, change = self.change(told, pin, place)
             self.store.record(target, told, pin, change)
@@ -160,9 +160,9 @@ class Canaries:
         self.emit(AlertChanged(change.happening, dict(alert.labels), alert.summary, alert.onset))
 
 
-def mixes_builds(pin: Pin, build: str | None) -> bool:
-    """Whether a reference that nothing was held against yet would be of two builds."""
-    return not pin.watch.tested and None not in (pin.build, build) and pin.build != build
+def mixes_builds(place: Place, build: str | None) -> bool:
+    """Whether the answer would make a reference of two builds, of which no prompt has all of its answers yet."""
+    return not place.usable and None not in (place.pin.build, build) and place.pin.build != build
 
 
 def renewed(alert: Alert, found: Alert, at: datetime) -> Change | None:

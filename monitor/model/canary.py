@@ -137,6 +137,7 @@ class Place:
     Attributes:
         reference: the first of the reference's answers to the prompt; None before it.
         repetitions: how many answers to it the reference has.
+        usable: whether some prompt has all of them.
         prompts: how many golden prompts there are.
         alert: the open alert about the target.
         drifts: open alerts about drift.
@@ -145,6 +146,7 @@ class Place:
     pin: Pin
     reference: Told | None
     repetitions: int
+    usable: bool
     prompts: int
     alert: Alert | None
     drifts: Sequence[Alert] = ()

@@ -92,17 +92,20 @@ class PostgresCanaryStore:
         with guarded(self.engine), self.engine.begin() as connection:
             pin = self.open_pin(connection, target, repeats, at)
             references = self.references(connection, pin, [canary.digest])
-            asked = (pin.id, canary.digest)
-            repetitions = connection.exec_driver_sql(
-                "SELECT count(*) FROM canary_results WHERE pin = %s AND digest = %s AND pinned", asked
-            ).scalar_one()
+            rows = connection.exec_driver_sql(
+                "SELECT digest, count(*) AS pinned FROM canary_results WHERE pin = %s AND pinned GROUP BY digest",
+                (pin.id,),
+            )
+            pinned = {row.digest: row.pinned for row in rows}
+            usable = max(pinned.values(), default=0) >= pin.repeats
             prompts = connection.exec_driver_sql("SELECT count(*) FROM canaries").scalar_one()
             alert = open_alert(connection, labels_of(target))
             self.held = connection
             try:
                 yield Place(
-                    pin, references.get(canary.digest), repetitions, max(prompts, 1), alert, open_drifts(connection)
-                )
+                    pin, references.get(canary.digest), pinned.get(canary.digest, 0), usable, max(prompts, 1), alert,
+                    open_drifts(connection),
+                )  # fmt: skip
             finally:
                 self.held = None
 

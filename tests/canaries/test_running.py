@@ -232,6 +232,15 @@ def test_a_reference_is_of_one_build_and_begins_anew_with_another(site: Site) ->
     }  # fmt: skip
 
 
+def test_a_build_that_is_swapped_right_after_the_pin_is_found(site: Site) -> None:
+    paced, _ = pace(site)
+    pin(site.canaries(), paced)
+    site.store.add([golden(99)], START)
+    site.endpoint.says = lambda _canary: answer(off=0.03, build="bot:2")
+    site.send(24)
+    assert str(site.row(ALERT)["summary"]).endswith("build bot:1 → bot:2")
+
+
 def test_a_prompt_that_is_changed_or_added_has_a_reference_of_its_own(site: Site) -> None:
     site.send(PROMPTS * 4)
     other = Canary(name="golden-00", messages=(Turn("user", "And now?"),))
