@@ -4,6 +4,8 @@ BIN := .venv/bin
 # uv as it is found; else our own copy of it.
 UV := $(or $(shell command -v uv),.uv/bin/uv)
 UV_VERSION := 0.13.9
+# Files of tests run side by side: they wait for brokers and databases more than they compute.
+WORKERS ?= 2
 
 export UV_PROJECT_ENVIRONMENT := .venv
 # Without bytecode every process of a demo or a test compiles its imports again.
@@ -21,7 +23,7 @@ demo: setup ## Watch a bad deployment being caught, on a Postgres and a Kafka of
 	$(BIN)/driftwarden demo $(ARGS)
 
 test: setup ## Run every test. One file: make test ARGS=tests/test_outbox.py
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 check: setup ## Run all that CI runs: format, lint, types, layers, deployment files, tests.
 	$(BIN)/ruff format --check .
@@ -29,7 +31,7 @@ check: setup ## Run all that CI runs: format, lint, types, layers, deployment fi
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint Dockerfile
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 bench: setup ## Measure speed and power on this machine.
 	$(BIN)/python -m benchmarks $(ARGS)

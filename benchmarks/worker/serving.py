@@ -21,7 +21,7 @@ from monitor.ports import Sink
 from monitor.settings import Settings, WorkerSettings
 from monitor.telemetry import Telemetry
 from monitor.web.server import serve
-from monitor.wiring.working import Working, kafka_sinks, working
+from monitor.wiring.working import Working, sinks_for, working
 from monitor.worker import Channel
 
 
@@ -73,7 +73,7 @@ def served(folder: Path, sinks: Mapping[Channel, Sink] | None) -> Iterator[Serve
 
 def sinks_at(bootstrap: str) -> Mapping[Channel, Sink]:
     """Kafka's, as the worker makes them."""
-    found = kafka_sinks(Settings(kafka=KafkaConfig(bootstrap_servers=bootstrap)))
+    found = sinks_for(Settings(kafka=KafkaConfig(bootstrap_servers=bootstrap)))
     assert found is not None
     return found
 

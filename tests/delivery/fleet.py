@@ -8,7 +8,8 @@ import subprocess
 import sys
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -40,6 +41,16 @@ def falls(per_point: int, zombies: Sequence[str] = (), *, points: Sequence[str] 
     for i, point in enumerate(zombies, start=1):
         deaths.insert(i * step + i - 1, Fall(point, 2, "freeze"))
     return deaths
+
+
+@contextmanager
+def held(number: signal.Signals) -> Iterator[None]:
+    """A process that is started meanwhile gets the signal when it lets it in, not in the middle of its imports."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {number})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @dataclass(slots=True)
@@ -90,7 +101,7 @@ class Fleet:
         orders = msgspec.structs.replace(
             self.orders, name=slot.name, point=fall.point, occurrence=fall.occurrence, act=fall.act
         )
-        with (self.folder / "workers.log").open("ab") as log:
+        with (self.folder / "workers.log").open("ab") as log, held(signal.SIGTERM):
             slot.process = subprocess.Popen(
                 [sys.executable, "-m", "tests.delivery.worker", msgspec.json.encode(orders).decode()],
                 cwd=ROOT,

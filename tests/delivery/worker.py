@@ -186,6 +186,7 @@ def shorten_patience(connection: Any, _record: Any) -> None:
 def run(orders: Orders) -> None:
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
     fate = Fate(orders)
     engine = connect(orders.database_url)
     sa.event.listen(engine, "connect", shorten_patience)

@@ -14,7 +14,7 @@ from monitor.kafka import topics
 from monitor.kafka.config import KafkaConfig
 from monitor.kafka.sink import KafkaSink
 from monitor.settings import Settings
-from monitor.wiring.working import kafka_sinks
+from monitor.wiring.working import sinks_for
 from tests.conftest import Broker
 from tests.kafka.support import prepared, read_all
 from tests.web.worker.support import DEADLINE_S, Site, Start, slowed, traces
@@ -194,7 +194,7 @@ def test_traces_and_feedback_arrive_at_a_real_broker(start: Start, kafka: Broker
     config = prepared(kafka)
     config = replace(config, feedback_topic=f"{config.topic}.feedback")
     topics.ensure(config, partitions=1)
-    site = start(sinks=kafka_sinks(Settings(kafka=config)))
+    site = start(sinks=sinks_for(Settings(kafka=config)))
     with site.client() as client:
         made = {
             client.chat.completions.create(model="bot", messages=ASK, max_tokens=4, seed=seed).id for seed in range(5)
