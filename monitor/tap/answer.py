@@ -55,7 +55,7 @@ class Answer:
             self.texts.append(choice.text)
         if choice.finish_reason is not None:
             self.finish = choice.finish_reason
-        if choice.logprobs is not None:
+        if choice.logprobs:
             self.note(choice.logprobs)
         return len(self.texts) + len(self.calls) > before
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from monitor.tap.asking import ToolCall
 
@@ -41,11 +41,13 @@ class Said(Struct):
 
 
 class ReplyChoice(Struct):
+    """``logprobs`` is unset where the server leaves it out rather than giving null."""
+
     index: int = 0
     message: Said | None = None
     delta: Said | None = None
     text: str | None = None
-    logprobs: Logprobs | None = None
+    logprobs: Logprobs | UnsetType | None = UNSET
     finish_reason: str | None = None
 
 

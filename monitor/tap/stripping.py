@@ -25,11 +25,13 @@ class Wants:
         logprobs: whether they are the client's at all.
         most: of the alternatives per token of a chat, where fewer were asked for than came.
         usage: whether a stream should end with its usage.
+        omitted: log-probabilities that are not the client's are left out, as some servers have it, not null.
     """
 
     logprobs: bool = True
     most: int | None = None
     usage: bool = True
+    omitted: bool = False
 
     @property
     def all(self) -> bool:
@@ -86,7 +88,10 @@ def strip_choice(choice: Fields, wants: Wants) -> None:
     if "logprobs" not in choice:
         return
     if not wants.logprobs:
-        choice["logprobs"] = NULL
+        if wants.omitted:
+            del choice["logprobs"]
+        else:
+            choice["logprobs"] = NULL
         return
     logprobs = msgspec.json.decode(choice["logprobs"], type=Fields | None)
     if logprobs is None or bytes(logprobs.get("content", NULL)) == b"null":

@@ -75,6 +75,7 @@ class Desk:
     counts: Counts = field(default_factory=Counts)
     providers: Mapping[str, str | None] = field(default_factory=dict)
     rng: np.random.Generator = field(default_factory=np.random.default_rng)
+    _omitting: set[tuple[str, str]] = field(default_factory=set)
     _refusing: dict[str, float] = field(default_factory=dict)
     _names: set[str] = field(default_factory=set)
 
@@ -84,6 +85,14 @@ class Desk:
 
     def provider(self, model: str) -> str | None:
         return self.providers.get(model)
+
+    def omits(self, operation: str, model: str) -> bool:
+        """Whether the upstream leaves ``logprobs`` out where it has none; the others give null."""
+        return (operation, model) in self._omitting
+
+    def omitted(self, operation: str, model: str) -> None:
+        if len(self._omitting) < MOST_NAMES:
+            self._omitting.add((operation, model))
 
     def refuses(self, model: str) -> bool:
         """Whether the upstream lately refused what we add to requests for a model."""

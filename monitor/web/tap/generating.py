@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import msgspec
 from starlette.datastructures import Headers as Named
@@ -127,7 +128,7 @@ async def answered(turn: Turn, upstream: Upstream, scope: Scope) -> AsyncIterato
                 content = await answer.whole()
                 refusing = any(each in content.lower() for each in ADDITIONS)
             if not refusing:
-                turn.wants = asked.wants
+                turn.wants = replace(asked.wants, omitted=desk.omits(asked.operation, asked.model))
                 yield answer, content
                 return
     async with upstream.asked("POST", target(scope), headers, asked.plain) as answer:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
+from dataclasses import replace
+
+from msgspec import UNSET
 
 from monitor.events import Generated
 from monitor.model.exchange import Context
@@ -87,6 +90,10 @@ class Turn:
         if reply.error is not None:
             told.error = "upstream_error"
         for choice in reply.choices:
+            if choice.logprobs is UNSET and not self.wants.logprobs and not self.wants.omitted:
+                # Asked for them, and it has none for this: a server that gives null would have given it.
+                self.desk.omitted(self.asked.operation, self.asked.model)
+                self.wants = replace(self.wants, omitted=True)
             answer = self.answers.get(choice.index)
             if answer is None:
                 answer = self.answers[choice.index] = Answer(max(self.desk.top, 1))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -144,3 +145,15 @@ def start_stream(handler: BaseHTTPRequestHandler) -> None:
 def write(handler: BaseHTTPRequestHandler, content: bytes) -> None:
     """A piece of a stream; an empty one ends it."""
     handler.wfile.write(b"%x\r\n%s\r\n" % (len(content), content))
+
+
+def nobody() -> str:
+    """An address where nobody listens."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def chunk(text: str, **more: Any) -> bytes:
+    """An event of a stream."""
+    choice = {"index": 0, "delta": {"content": text}, "finish_reason": None}
+    return b"data: " + json.dumps({"id": "c1", "model": "m", "choices": [choice], **more}).encode() + b"\n\n"
