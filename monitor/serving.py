@@ -8,6 +8,7 @@ from typing import Protocol
 from monitor.events import Generated
 from monitor.model.check import Decision
 from monitor.model.generation import Ask, Draw, Job, Step
+from monitor.model.trace import Logprobs
 
 
 class Decoder(Protocol):
@@ -55,7 +56,7 @@ class StreamCheck(Protocol):
     def feed(self, piece: str) -> Released:
         """Takes the next piece."""
 
-    def finish(self, finish_reason: str | None) -> Released:
+    def finish(self, finish_reason: str | None, logprobs: Logprobs | None) -> Released:
         """Checks the whole answer and gives out the rest."""
 
 

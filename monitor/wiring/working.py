@@ -32,7 +32,7 @@ from monitor.wiring.guarding import guard, guard_client
 from monitor.wiring.loading import Loaded, loaded, origin
 from monitor.wiring.parts import clock
 from monitor.wiring.sending import fates_of, publisher_of, put_feedback, sent_by, sinks_of
-from monitor.worker import Channel, Origin, Outgoing, Publisher, Scheduler, encoded
+from monitor.worker import Channel, Origin, Outgoing, Publisher, Scheduler, columns, encoded
 
 # A thread that computes in Python gives way to the one that owns the model after this, not after Python's 5 ms.
 SWITCH_S = 0.0005
@@ -120,6 +120,7 @@ def desk(
             pool=pool,
             check=check,
             stream_check=stream_check,
+            columns=partial(columns, origin=origin(model, wanted)) if check is not None else None,
         )
 
 

@@ -5,6 +5,6 @@ from monitor.worker.publishing import Publisher
 from monitor.worker.rows import Words
 from monitor.worker.scheduling import Scheduler
 from monitor.worker.spool import Spool
-from monitor.worker.tracing import Origin, encoded
+from monitor.worker.tracing import Origin, columns, encoded
 
-__all__ = ["Channel", "Origin", "Outgoing", "Publisher", "Scheduler", "Spool", "Words", "encoded"]
+__all__ = ["Channel", "Origin", "Outgoing", "Publisher", "Scheduler", "Spool", "Words", "columns", "encoded"]

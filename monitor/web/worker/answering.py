@@ -154,7 +154,9 @@ class Stream(Response):
         released = await loop.run_in_executor(pool, check.feed, piece.text)
         text = released.text
         if released.stopped is None and piece.finish is not None:
-            released = await loop.run_in_executor(pool, check.finish, piece.finish)
+            assert self.turn.job is not None
+            logprobs = self.turn.desk.logprobs(self.turn.job.choices[piece.choice])
+            released = await loop.run_in_executor(pool, check.finish, piece.finish, logprobs)
             text += released.text
         return text, released.stopped
 

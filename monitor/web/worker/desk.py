@@ -11,7 +11,8 @@ import numpy as np
 
 from monitor.model.check import CheckRequest
 from monitor.model.exchange import Exchange
-from monitor.model.generation import Job, Told
+from monitor.model.generation import Choice, Job, Told
+from monitor.model.trace import Logprobs
 from monitor.ports import Check, Clock, Emit, Seconds
 from monitor.serving import Scheduling, Span, StreamCheck
 
@@ -63,6 +64,7 @@ class Desk:
         encode: a text to tokens; the flag adds those that the tokenizer puts around a text.
         check: the guard, before the model is asked and before an answer is given; None for none.
         stream_check: the guard on an answer that is streamed.
+        columns: the log-probabilities of an answer that has ended, for the guard.
         pool: where the guard is asked.
         feedback: takes feedback as it came, with the id of its trace; None where it can't go anywhere.
     """
@@ -84,6 +86,11 @@ class Desk:
     pool: Executor
     check: Check | None = None
     stream_check: Callable[[CheckRequest], StreamCheck] | None = None
+    columns: Callable[[Choice], Logprobs] | None = None
+
+    def logprobs(self, choice: Choice) -> Logprobs | None:
+        """What the guard is told of an answer's tokens."""
+        return self.columns(choice) if self.columns is not None and choice.ids else None
 
 
 class Post:

@@ -61,7 +61,10 @@ class Turn:
             return None
         choice = self.job.choices[place]
         asked = msgspec.structs.replace(
-            self.request("output"), output=choice.text, finish_reason=choice.finish if choice.finish else "error"
+            self.request("output"),
+            output=choice.text,
+            finish_reason=choice.finish if choice.finish else "error",
+            logprobs=self.desk.logprobs(choice),
         )
         decision = await self.guarded(self.desk.check, asked)
         if place == 0:

@@ -1,5 +1,6 @@
 """A guard before and after the model."""
 
+import math
 import socket
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,26 @@ def test_a_guard_over_its_deadline_is_waited_for_no_longer(start: Start) -> None
     assert answer.choices[0].finish_reason == "content_filter"
     assert trace.guard is not None
     assert trace.guard.findings[0].reason == "no answer within 50 ms"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_the_guard_is_told_how_sure_the_model_was(start: Start, tmp_path: Path, stream: bool) -> None:
+    path = tmp_path / "sure.yaml"
+    rule = "{name: unsure, stage: output, mode: enforce, then: abstain, when: {check: score, score: %s, threshold: %s}}"
+    path.write_text(
+        "version: 1\nname: sure\ndeadline_ms: 60000\nreplacement: I am not sure.\nrules:\n  - "
+        + rule % ("uncertainty.mean_nll", 0.01)
+    )
+    site = start(guard="inside", policies=(path,))
+    with site.client() as client:
+        made: Any = client.completions.create(model="bot", prompt="a", max_tokens=12, seed=3, stream=stream)
+        text = "".join(chunk.choices[0].text for chunk in made) if stream else made.choices[0].text
+    (trace,) = traces(site, 1)
+    assert text == "I am not sure."
+    assert trace.guard is not None
+    assert trace.logprobs is not None
+    expected = 1.0 - math.exp(sum(trace.logprobs.logprob or []) / len(trace.logprobs.logprob or []))
+    assert trace.guard.findings[0].score == pytest.approx(expected, abs=1e-6)
 
 
 def test_the_guard_replaces_an_answer_and_the_trace_keeps_the_models_own(start: Start, policy: Path) -> None:
