@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -39,9 +40,9 @@ def answered(model: Decoder, tokens: int) -> Job:
     return job
 
 
-def exchange(job: Job) -> Exchange:
+def exchange(job: Job, number: int = 0) -> Exchange:
     return Exchange(
-        id="chatcmpl-0123456789abcdef0123456789abcdef", operation="chat", at=NOW, ended_at=NOW, requested="bot",
+        id=f"chatcmpl-0123456789abcdef{number:016x}", operation="chat", at=NOW, ended_at=NOW, requested="bot",
         options=RequestOptions(temperature=1.0, top_p=1.0, n=1, stream=False),
         messages=[InputMessage("user", [Part(content="How long do refunds take?")])], prompt_text=None,
         context=Context("ab" * 16, "cd" * 8), job=job,
@@ -91,7 +92,11 @@ def published_us(model: Decoder, sinks: Mapping[Channel, Sink], *, tokens: int, 
     """Microseconds of CPU of the whole process per trace that goes to a broker at so many a second."""
     job = answered(model, tokens)
     job.settle()
-    made, source = exchange(job), origin()
+    source = origin()
+    numbers = itertools.count()
+
+    def made() -> Exchange:
+        return exchange(job, next(numbers))
 
     def encode(item: Exchange) -> Outgoing:
         return encoded(item, source)
@@ -101,7 +106,7 @@ def published_us(model: Decoder, sinks: Mapping[Channel, Sink], *, tokens: int, 
     )
     thread = threading.Thread(target=publisher.run)
     thread.start()
-    publisher.put(made)
+    publisher.put(made())
     while not publisher.fates["published"]:
         time.sleep(0.01)
     count = int(rate * seconds)
@@ -114,7 +119,7 @@ def published_us(model: Decoder, sinks: Mapping[Channel, Sink], *, tokens: int, 
         time.sleep(1)
         return time.process_time() - began
 
-    idle, busy = paced(lambda: None), paced(lambda: publisher.put(made))
+    idle, busy = paced(made), paced(lambda: publisher.put(made()))
     publisher.stop()
     thread.join()
     return (busy - idle) / count * 1e6

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaError, MessageSizeTooLargeError
+from kafka.errors import KafkaError, MessageSizeTooLargeError, UnknownError
+from kafka.partitioner import DefaultPartitioner
 
 from monitor.errors import DriftwardenError, Permanent
 from monitor.kafka.client import opened, translated
@@ -15,6 +16,8 @@ from monitor.kafka.config import KafkaConfig
 
 BATCH_BYTES = 256 * 1024
 REQUEST_TIMEOUT_MS = 10_000
+# Records wait so long for others unless they are flushed: a request costs more CPU than the records in it.
+LINGER_MS = 100
 
 
 class TooLarge(Permanent):
@@ -38,10 +41,12 @@ class Letter:
 class Producer:
     """kafka-python's producer with every wait bounded. It does not bound what it queues: its users do."""
 
-    def __init__(self, config: KafkaConfig, topic: str, *, largest: int) -> None:
+    def __init__(
+        self, config: KafkaConfig, topic: str, *, largest: int, partitioner: DefaultPartitioner | None = None
+    ) -> None:
         self._config = config
         self._topic = topic
-        self._largest = largest
+        self._options = _options(config, largest, partitioner or DefaultPartitioner())
         self._producer: Any = None
 
     def post(self, letter: Letter) -> Any:
@@ -53,8 +58,23 @@ class Producer:
         """
         try:
             if self._producer is None:
-                self._producer, _ = opened(KafkaProducer, self._config, **_options(self._config, self._largest))
+                self._producer, _ = opened(KafkaProducer, self._config, **self._options)
             return self._producer.send(self._topic, letter.value, letter.key, list(letter.headers.items()))
+        except KafkaError as error:
+            raise self._failed(error) from error
+
+    def flush(self) -> None:
+        """Send what is queued now, in as few requests as it fits into; what became of each its receipt tells.
+
+        Raises:
+            Transient: not within ``delivery_timeout_s``.
+        """
+        if self._producer is None:
+            return
+        try:
+            self._producer.flush(timeout=self._config.delivery_timeout_s + 1)
+        except UnknownError:  # a batch the broker found too large was split in two, which are on their way
+            return
         except KafkaError as error:
             raise self._failed(error) from error
 
@@ -89,17 +109,19 @@ class Producer:
         return translated(error, self._config)
 
 
-def _options(config: KafkaConfig, largest: int) -> dict[str, Any]:
+def _options(config: KafkaConfig, largest: int, partitioner: DefaultPartitioner) -> dict[str, Any]:
     delivery_ms = int(config.delivery_timeout_s * 1_000)
     return {
         "acks": "all",
         "enable_idempotence": True,
         "compression_type": "lz4",
-        "linger_ms": 5,
+        "linger_ms": LINGER_MS,
         "batch_size": BATCH_BYTES,
         "max_request_size": largest,
         "max_block_ms": int(config.connect_timeout_s * 1_000),
         "request_timeout_ms": min(REQUEST_TIMEOUT_MS, delivery_ms // 2),
         "delivery_timeout_ms": delivery_ms,
         "allow_auto_create_topics": False,
+        "partitioner": partitioner,
+        "metrics_enabled": False,  # nobody reads them, and each request would pay for them
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from monitor.errors import DriftwardenError
 from monitor.kafka.config import MIB, KafkaConfig
+from monitor.kafka.gathered import Gathered
 from monitor.kafka.producer import Letter, Producer, TooLarge
 from monitor.kafka.topics import LARGEST_DEAD_LETTER, LARGEST_RECORD
 from monitor.model.record import Reject
@@ -19,10 +20,11 @@ MESSAGE_CHARACTERS = 2_000
 
 
 class KafkaSink:
-    """Publishes records to one topic."""
+    """Publishes records to one topic: those of one key to one partition, or with ``gathered`` those of one flush."""
 
-    def __init__(self, config: KafkaConfig, topic: str) -> None:
-        self._producer = Producer(config, topic, largest=LARGEST_RECORD)
+    def __init__(self, config: KafkaConfig, topic: str, *, gathered: Gathered | None = None) -> None:
+        self._producer = Producer(config, topic, largest=LARGEST_RECORD, partitioner=gathered)
+        self._gathered = gathered
         self._unsettled: deque[tuple[Any, int]] = deque()
         self._unsettled_bytes = 0
 
@@ -34,10 +36,11 @@ class KafkaSink:
             Permanent: a record is too large, or the broker refuses us.
         """
         letter = Letter(key, value, headers)
-        while self._unsettled and self._unsettled_bytes + letter.size > BUFFER_BYTES:
+        size = letter.size
+        while self._unsettled and self._unsettled_bytes + size > BUFFER_BYTES:
             self._settle_oldest()
-        self._unsettled.append((self._producer.post(letter), letter.size))
-        self._unsettled_bytes += letter.size
+        self._unsettled.append((self._producer.post(letter), size))
+        self._unsettled_bytes += size
 
     def flush(self) -> None:
         """Return when all that was sent is acknowledged.
@@ -46,6 +49,15 @@ class KafkaSink:
             Transient: not in time; records since the last flush may or may not be there.
             Permanent: a record is too large, or the broker refuses us.
         """
+        if not self._unsettled:
+            return
+        if self._gathered is not None:
+            self._gathered.turn()
+        try:
+            self._producer.flush()
+        except DriftwardenError:
+            self.close()
+            raise
         while self._unsettled:
             self._settle_oldest()
 
@@ -96,6 +108,7 @@ class KafkaDeadLetters:
                 waiting.append((letter, self._producer.post(letter)))
             except TooLarge:
                 refused.append(letter)
+        self._producer.flush()
         for letter, receipt in waiting:
             try:
                 self._producer.wait(receipt)
@@ -107,10 +120,15 @@ class KafkaDeadLetters:
         # A producer that was told "too large" once says so of every later record, hence a new one each time.
         self._producer.close()
         try:
-            self._producer.wait(self._producer.post(letter))
+            self._post_alone(letter)
         except TooLarge:
             self._producer.close()
-            self._producer.wait(self._producer.post(cut(letter)))
+            self._post_alone(cut(letter))
+
+    def _post_alone(self, letter: Letter) -> None:
+        receipt = self._producer.post(letter)
+        self._producer.flush()
+        self._producer.wait(receipt)
 
 
 def dead_letter(reject: Reject) -> Letter:

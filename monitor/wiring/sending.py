@@ -39,6 +39,7 @@ def sinks_of(kafka: KafkaConfig | None) -> Mapping[Channel, Sink] | None:
     """Where traces and feedback go; None where there is no broker."""
     if kafka is None:
         return None
+    from monitor.kafka.gathered import Gathered
     from monitor.kafka.sink import KafkaSink
 
     config = replace(
@@ -46,7 +47,11 @@ def sinks_of(kafka: KafkaConfig | None) -> Mapping[Channel, Sink] | None:
         connect_timeout_s=min(kafka.connect_timeout_s, CONNECT_S),
         delivery_timeout_s=min(kafka.delivery_timeout_s, DELIVERY_S),
     )
-    return {"traces": KafkaSink(config, config.topic), "feedback": KafkaSink(config, config.feedback_topic)}
+    return {
+        # A trace is known again by tenant, id and time wherever it is; what people said of one answer keeps its order.
+        "traces": KafkaSink(config, config.topic, gathered=Gathered()),
+        "feedback": KafkaSink(config, config.feedback_topic),
+    }
 
 
 def publisher_of(

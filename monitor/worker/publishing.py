@@ -31,8 +31,8 @@ class Publisher(Generic[T]):
         encode: makes a record of what was put; called by the thread.
         most: things in the queue.
         spool: where records go while the broker is away.
-        gather_s: records wait so long for others to go with them: an acknowledgement for many costs as much as for one
-            (at 40 traces a second kafka-python takes 0.9 ms of CPU a trace with 0.1 s, 0.3 ms with 0.5 s).
+        gather_s: records wait so long for others to go with them: a request costs about 1 ms of CPU in kafka-python,
+            however few records are in it.
     """
 
     def __init__(
@@ -88,15 +88,21 @@ class Publisher(Generic[T]):
         self.there.set()
 
     def turn(self) -> None:
-        """Send what there is, what is on disk first; while the broker is known to be away, it waits or goes to disk."""
+        """Send what there is, what is on disk first; while the broker is known to be away, it waits or goes to disk.
+
+        What comes while that is sent waits for others again: alone it would cost as much as all of these.
+        """
         if self.timer() < self.away_until:
             if self.spool is not None:
                 self.keep(self.take())
             return
         if self.replaying and not self.replay():
             return
-        while self.held or self.waiting:
-            self.held = self.held or self.take()
+        left = len(self.waiting)
+        while self.held or left > 0:
+            if not self.held:
+                self.held = self.take()
+                left -= BATCH
             if not self.send(self.held):
                 return
             self.held = []

@@ -9,6 +9,7 @@ from kafka.admin import ConfigResource, ConfigResourceType
 from monitor.dev.processes import free_port
 from monitor.errors import Permanent, Transient
 from monitor.kafka import KafkaConfig, KafkaDeadLetters, KafkaSink
+from monitor.kafka.gathered import Gathered
 from monitor.kafka.producer import TooLarge
 from monitor.kafka.sink import cut, dead_letter
 from monitor.model.record import Partition, Record, Reject
@@ -49,6 +50,23 @@ def test_flushed_records_are_there_in_order(kafka: Broker) -> None:
     assert [each.value for each in found] == [b"%d" % number for number in range(300)]
     assert {each.key for each in found} == {b"same"}
     assert list(found[7].headers) == [("content-type", b"application/json"), ("n", b"7")]
+
+
+def test_gathered_records_of_a_flush_share_a_partition_and_flushes_do_not(kafka: Broker) -> None:
+    config = support.prepared(kafka, partitions=6)
+    sink = KafkaSink(config, config.topic, gathered=Gathered())
+    for flush in range(12):
+        for number in range(5):
+            sink.send(b"%d" % (5 * flush + number), b"%d" % flush, {})
+        sink.flush()
+    sink.close()
+
+    found = support.read_all(config, config.topic, 60)
+
+    places = {flush: {each.partition for each in found if each.value == b"%d" % flush} for flush in range(12)}
+    assert {flush: len(where) for flush, where in places.items()} == dict.fromkeys(range(12), 1)
+    assert len(set.union(*places.values())) > 1
+    assert {each.key for each in found} == {b"%d" % number for number in range(60)}
 
 
 def test_more_than_the_buffer_takes_is_sent_all_the_same(kafka: Broker) -> None:

@@ -53,6 +53,31 @@ def test_records_go_out_in_order_and_by_channel() -> None:
     assert site.publisher.fates == {"taken": 4, "published": 4, "dropped": 0}
 
 
+def test_what_comes_while_others_are_sent_waits_for_the_next_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site()
+    flush = site.sink.flush
+
+    def flush_while_one_more_comes() -> None:
+        flush()
+        if len(site.sink.published) < 4:
+            site.put(99)
+
+    monkeypatch.setattr(site.sink, "flush", flush_while_one_more_comes)
+    site.put(1, 2, 3)
+    site.publisher.turn()
+    first = site.sent()
+    site.publisher.turn()
+    assert first == [1, 2, 3]
+    assert site.sent() == [1, 2, 3, 99]
+
+
+def test_a_turn_sends_more_than_one_portion() -> None:
+    site = Site(most=1000)
+    site.put(*range(600))
+    site.publisher.turn()
+    assert site.sent() == list(range(600))
+
+
 def test_the_oldest_is_dropped_and_counted_when_the_queue_is_full() -> None:
     site = Site(most=3)
     site.put(*range(8))
