@@ -10,6 +10,9 @@ from scipy.special import ndtri
 from detectors.base import Array, Features, Labels, View
 
 _LEVEL_LIMIT = 50.0
+# What differs by less, relative to the spread, may be rounding: of a sum in another order, of another batch.
+_GRAIN = 1e-5
+_GAPS = 16.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +116,22 @@ def quantile_edges(sample: Array, cells: int) -> Array:
     return np.union1d(edges, np.nextafter(edges[times > 1], -np.inf))
 
 
+def beside(edges: Array, sample: Array, grain: float) -> Array:
+    """Quantile edges moved off the values that they lie on, by half a ``grain``.
+
+    A value that comes again and again differs in its last digits; an edge on it would part its traces by them. Values
+    of which each is within a grain of the next stay in one cell.
+
+    >>> beside(np.array([1.0, 2.0]), np.array([0.0, 1.0, 1.0 + 1e-9, 2.0]), 1e-6).round(7)
+    array([1.0000005, 2.0000005])
+    """
+    values = np.unique(sample)
+    last = np.append(np.diff(values) > grain, True)
+    tops, starts = values[last], values[np.append(True, last[:-1])]
+    run = np.minimum(np.searchsorted(tops, edges), len(tops) - 1)
+    return np.unique(np.where(np.isin(edges, values), tops[run] + grain / 2.0, starts[run] - grain / 2.0))
+
+
 def fit_scalar(values: Array, *, bins: int = 32, cells: int = 256, tails: tuple[float, ...] = ()) -> ScalarMap:
     """The map whose cells have equal mass in ``values`` ``(n,)``; NaN and infinities take no part.
 
@@ -121,10 +140,14 @@ def fit_scalar(values: Array, *, bins: int = 32, cells: int = 256, tails: tuple[
     sample = np.sort(values[np.isfinite(values)])
     if not len(sample):
         sample = np.zeros(1)
+    low, middle, high = np.quantile(sample, [0.01, 0.5, 0.99])
+    spread = float(high - low) or float(sample[-1] - sample[0]) or max(abs(float(middle)), 1.0)
+    grain = spread * min(_GRAIN, 1.0 / (_GAPS * len(sample)))
     bin_edges = quantile_edges(sample, bins)
     if tails:
         bin_edges = np.union1d(bin_edges, np.quantile(sample, tails, method="inverted_cdf"))
-    edges = np.union1d(quantile_edges(sample, cells), bin_edges)
+    edges = beside(np.union1d(quantile_edges(sample, cells), bin_edges), sample, grain)
+    bin_edges = beside(bin_edges, sample, grain)
     scores = _normal_scores(sample, edges, cells)
     # The bin of a cell is the bin of its upper edge; the last cell has none and lies in the last bin.
     bin_of_cell = np.append(np.searchsorted(bin_edges, edges, side="left"), len(bin_edges))
@@ -134,8 +157,6 @@ def fit_scalar(values: Array, *, bins: int = 32, cells: int = 256, tails: tuple[
     table[:-1, count] = scores
     table[:-1, count + 1] = (scores**2 - 1.0) / 3.0
     table[-1, count + 2] = 1.0
-    low, middle, high = np.quantile(sample, [0.01, 0.5, 0.99])
-    spread = float(high - low) or float(sample[-1] - sample[0]) or max(abs(float(middle)), 1.0)
     return ScalarMap(edges, table, bin_edges, float(middle), spread)
 
 

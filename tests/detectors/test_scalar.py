@@ -68,3 +68,16 @@ def test_quantile_edges_of_many_ties_stay_few() -> None:
     edges = quantile_edges(values, 32)
     assert len(edges) <= 31
     assert (np.diff(edges) > 0).all()
+
+
+def test_a_value_that_comes_again_keeps_its_cell_whatever_its_last_digits_are() -> None:
+    random = np.random.default_rng(0)
+    values = random.uniform(size=60)
+    fitted = fit_scalar(values[random.integers(60, size=500)] + random.normal(scale=1e-7, size=500))
+    cells = [fitted.cells(values + random.normal(scale=1e-7, size=60)) for _ in range(20)]
+    assert (np.array(cells) == cells[0]).all()
+
+
+def test_values_a_little_above_one_that_comes_often_are_told_from_it() -> None:
+    fitted = fit_scalar(np.append(np.zeros(900), np.linspace(0.5, 1.0, 100)))
+    assert fitted.cells(np.array([0.01]))[0] > fitted.cells(np.array([0.0]))[0]

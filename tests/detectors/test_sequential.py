@@ -118,7 +118,7 @@ def test_a_signal_that_disappears_is_found_within_two_panes(fitted: Fitted, colu
 
 def test_a_constant_that_changes_is_found_within_two_panes(fitted: Fitted, columns: Columns) -> None:
     drawn = columns(np.random.default_rng(6), 64)
-    drawn["constant"] += 1e-6
+    drawn["constant"] += 1e-4
     assert found_after(replay(fitted, drawn)["constant"]) <= 2 * PANE
 
 
