@@ -18,10 +18,11 @@ import numpy as np
 
 from benchmarks.worker.batching import ways_to_batch, with_cache, without_cache
 from benchmarks.worker.model import SLOTS, decoder, folder, mixed
+from benchmarks.worker.paired import median_within, pairs
 from benchmarks.worker.serving import Round, Served, nobody, served, sinks_at
 from benchmarks.worker.tracing import per_trace, published_us
 
-PARTS = ("batching", "cache", "trace", "serving")
+PARTS = ("batching", "cache", "trace", "tracing", "serving")
 
 
 def in_turns(ways: Mapping[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
@@ -102,6 +103,30 @@ def broker() -> Iterator[str | None]:
             kafka.stop(Path(place) / "kafka")
 
 
+def tracing(root: Path, repeats: int) -> None:
+    with broker() as bootstrap:
+        if bootstrap is None:
+            return
+        with served(folder(root, "shared"), sinks_at(bootstrap)) as way:
+            found = pairs(way, 12 * repeats, count=24, clients=SLOTS, tokens=64)
+            traces = way.worker.traces
+    told = {
+        "µs a request, all threads": [each.us_a_request for each in found],
+        "µs a request, all threads but the model's": [each.us_beside_the_model for each in found],
+        "% of a request, all threads but the model's": [each.percent_beside_the_model for each in found],
+        "% tokens per CPU-second, all threads": [each.percent for each in found],
+    }
+    speed = statistics.median(each.without.tokens / each.without.all_s for each in found)
+    click.echo(
+        f"{len(found)} pairs of bursts of 24 requests of 64 tokens by {SLOTS} clients, traced to Kafka against"
+        f" untraced, CPU of the worker's process; untraced {speed:.0f} tokens per CPU-second;"
+        f" traces {dict(traces.fates) if traces is not None else None}"
+    )
+    for name, values in told.items():
+        least, middle, most = median_within(values)
+        click.echo(f"{name:44} {middle:+8.2f} in the median (95 % interval {least:+.2f} to {most:+.2f})")
+
+
 def serving(root: Path, repeats: int) -> None:
     path = folder(root, "shared")
     with ExitStack() as stack:
@@ -149,7 +174,7 @@ def tell(name: str, found: Sequence[Round], plain: Sequence[Round], way: Served)
 @click.option("--only", type=click.Choice(PARTS), multiple=True, help="Parts to run; all of them unless given.")
 def main(repeats: int, only: tuple[str, ...]) -> None:
     """Print a line per figure."""
-    parts = {"batching": batching, "cache": cache, "trace": trace, "serving": serving}
+    parts = {"batching": batching, "cache": cache, "trace": trace, "tracing": tracing, "serving": serving}
     with tempfile.TemporaryDirectory() as root:
         for name in only or PARTS:
             click.echo(f"-- {name}, {SLOTS} slots")

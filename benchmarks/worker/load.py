@@ -1,6 +1,7 @@
-"""Requests to a worker, by clients of a process of their own: ``python -m benchmarks.worker.load ADDRESS``.
+"""Requests to a worker, by clients of a process of their own: ``python -m benchmarks.worker.load``.
 
-Prints a JSON object: seconds of each request, what failed, tokens, and seconds of all together.
+Each line of its input is a burst: a JSON object with the fields of ``Burst``. A line comes back for it: seconds of each
+request, what failed, tokens, and seconds of all together.
 """
 
 from __future__ import annotations
@@ -10,14 +11,29 @@ import json
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import Any
 from urllib.parse import urlsplit
 
 
-def main(address: str, model: str, count: int, clients: int, tokens: int) -> None:
-    place = urlsplit(address)
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """So many requests by so many clients for answers of so many tokens; untraced ones ask to leave no trace."""
+
+    address: str
+    model: str
+    count: int
+    clients: int
+    tokens: int
+    traced: bool = True
+
+
+def sent(burst: Burst) -> dict[str, Any]:
+    place = urlsplit(burst.address)
+    headers = {"content-type": "application/json"} | ({} if burst.traced else {"x-driftwarden-traced": "false"})
     numbers: SimpleQueue[int] = SimpleQueue()
-    for number in range(count):
+    for number in range(burst.count):
         numbers.put(number)
     seconds: list[float] = []
     failed: list[str] = []
@@ -30,10 +46,12 @@ def main(address: str, model: str, count: int, clients: int, tokens: int) -> Non
                 number = numbers.get_nowait()
             except Empty:
                 return
-            body = {"model": model, "prompt": f"question {number}", "max_tokens": tokens, "seed": number}
+            body = {
+                "model": burst.model, "prompt": f"question {number}", "max_tokens": burst.tokens, "seed": number
+            }  # fmt: skip
             began = time.perf_counter()
             try:
-                line.request("POST", "/v1/completions", json.dumps(body), {"content-type": "application/json"})
+                line.request("POST", "/v1/completions", json.dumps(body), headers)
                 answer = line.getresponse()
                 told = json.loads(answer.read())
                 if answer.status != 200:
@@ -46,15 +64,16 @@ def main(address: str, model: str, count: int, clients: int, tokens: int) -> Non
                 continue
             seconds.append(time.perf_counter() - began)
 
-    threads = [threading.Thread(target=ask) for _ in range(clients)]
+    threads = [threading.Thread(target=ask) for _ in range(burst.clients)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     spent = time.perf_counter() - began
-    print(json.dumps({"seconds": seconds, "failed": failed, "tokens": sum(made), "all_s": spent}))
+    return {"seconds": seconds, "failed": failed, "tokens": sum(made), "all_s": spent}
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *(int(each) for each in sys.argv[3:6]))
+    for line in sys.stdin:
+        print(json.dumps(sent(Burst(**json.loads(line)))), flush=True)

@@ -11,11 +11,12 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from queue import Queue
 from typing import Any
 
+from benchmarks.worker.load import Burst
 from monitor.kafka import KafkaConfig
 from monitor.ports import Sink
 from monitor.settings import Settings, WorkerSettings
@@ -23,6 +24,8 @@ from monitor.telemetry import Telemetry
 from monitor.web.server import serve
 from monitor.wiring.working import Working, sinks_for, working
 from monitor.worker import Channel
+
+CLIENTS = [sys.executable, "-m", "benchmarks.worker.load"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +47,8 @@ class Served:
     def round(self, count: int, clients: int, tokens: int) -> Round:
         """A burst by clients of another process."""
         before = time.process_time()
-        done = subprocess.run(
-            [sys.executable, "-m", "benchmarks.worker.load", self.address, self.worker.model.name,
-             str(count), str(clients), str(tokens)],
-            check=True, capture_output=True, text=True,
-        )  # fmt: skip
+        burst = Burst(self.address, self.worker.model.name, count, clients, tokens)
+        done = subprocess.run(CLIENTS, input=json.dumps(asdict(burst)), check=True, capture_output=True, text=True)
         told: Any = json.loads(done.stdout)
         return Round(told["seconds"], len(told["failed"]), told["tokens"], told["all_s"], time.process_time() - before)
 

@@ -116,7 +116,7 @@ def published_us(model: Decoder, sinks: Mapping[Channel, Sink], *, tokens: int, 
         for _ in range(count):
             action()
             time.sleep(1 / rate)
-        time.sleep(1)
+        time.sleep(2.5)  # until the last of them is sent
         return time.process_time() - began
 
     idle, busy = paced(made), paced(lambda: publisher.put(made()))

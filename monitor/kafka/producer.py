@@ -14,7 +14,8 @@ from monitor.errors import DriftwardenError, Permanent
 from monitor.kafka.client import opened, translated
 from monitor.kafka.config import KafkaConfig
 
-BATCH_BYTES = 256 * 1024
+# So that most flushes are one batch; below the 1 MiB that topics take by default.
+BATCH_BYTES = 1_000_000
 REQUEST_TIMEOUT_MS = 10_000
 # Records wait so long for others unless they are flushed: a request costs more CPU than the records in it.
 LINGER_MS = 100

@@ -44,7 +44,7 @@ class Publisher(Generic[T]):
         spool: Spool | None,
         timer: Seconds,
         emit: Emit,
-        gather_s: float = 0.5,
+        gather_s: float = 1.0,
     ) -> None:
         self.sinks, self.encode, self.spool, self.timer, self.emit = sinks, encode, spool, timer, emit
         self.gather_s = gather_s
