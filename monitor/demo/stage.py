@@ -160,6 +160,6 @@ def placed(found: Services, janitor: Janitor, environ: Mapping[str, str]) -> Pla
 
 def told_of(places: Places, found: Services) -> str:
     if places.kafka is None:
-        return f"none, traces go to {places.web_url}/v1/traces ({found.why_no_kafka})"
+        return f"none, traces go to {places.web_url}/v1/traces"
     ours = f"Apache Kafka {kafka_service.VERSION}, started here" if found.kafka_source == "local" else "your Kafka"
     return f"{ours}, {places.kafka.bootstrap_servers}"

@@ -56,7 +56,7 @@ def test_the_demo_tells_its_story_and_cleans_up(temporary: Path) -> None:
     assert done.returncode == 0, text + done.stderr
     assert "MISSING" not in text
     assert re.search(
-        r"^broker: (Apache Kafka [\d.]+, started here, 127\.0\.0\.1:\d+|none, traces go to http\S+ .*)$", text, re.M
+        r"^broker: (Apache Kafka [\d.]+, started here, 127\.0\.0\.1:\d+|none, traces go to http\S+)$", text, re.M
     )
     assert re.search(rf"^  reference learned from the first {REFERENCE} traces, ", text, re.M)
     assert len(re.findall(r"^  noted, nobody paged: all traffic: .*(prompt|response)\.embedding", text, re.M)) == 1
