@@ -103,18 +103,18 @@ WAYS = {
 
 def fit(corpus: Corpus, way: Way, places: Sequence[int], *, seed: int) -> Trained:
     """A head trained on some rows."""
-    chosen = [place for place in places if corpus.rows[place].corpus in way.corpora]
-    examples = [example(corpus.rows[place], _seen(corpus.evidences[place], way)) for place in chosen]
+    examples = [example(corpus.rows[place], _seen(corpus.evidences[place], way)) for place in places]
     if way.corrupted:
-        examples += _corrupted(corpus, way, chosen, np.random.default_rng(seed))
+        examples += _corrupted(corpus, way, places, np.random.default_rng(seed))
     return train(examples, way.recipe, seed=seed)
 
 
 def kept(corpus: Corpus, way: Way, places: Sequence[int], *, seed: int, folder: Path) -> Trained:
-    """The head trained on the rows at these places, from its checkpoint if there is one, else trained and kept.
+    """The head trained on the way's rows at these places, from its checkpoint if there is one, else trained and kept.
 
     A checkpoint is found by what it was trained on and how: rows, features, recipe and seed.
     """
+    places = [place for place in places if corpus.rows[place].corpus in way.corpora]
     rows = [(corpus.rows[place].source, corpus.rows[place].answer) for place in places]
     made = repr((way, seed, corpus.evidences[0].names, rows))
     path = folder / f"{hashlib.sha256(made.encode()).hexdigest()[:24]}.pt"
