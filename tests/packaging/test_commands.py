@@ -39,7 +39,7 @@ def test_the_tests_come_last_in_the_check(root: Path) -> None:
         "mypy",
         "lint-imports --no-logo",
         "hadolint Dockerfile",
-        "pytest ",
+        "pytest -n 2 --dist loadfile",
     ]
     assert [line.strip() for line in planned] == [tool.strip() for tool in tools]
 

@@ -11,7 +11,7 @@ import yaml
 
 from monitor.cli import COMMANDS
 from monitor.kafka.config import KafkaConfig
-from monitor.kafka.topics import LARGEST_DEAD_LETTER, LARGEST_RECORD
+from monitor.kafka.topics import LARGEST_DEAD_LETTER, LARGEST_RECORD, MIB
 from monitor.settings import Settings
 from monitor.wiring import ROLES
 
@@ -96,7 +96,11 @@ def test_the_topics_are_those_that_the_program_reads_and_writes(compose: Mapping
     script = compose["services"]["topics"]["command"][-1]
     config = KafkaConfig("kafka:9092")
     made = dict(re.findall(r"^create (\S+) (\d+)$", script, re.MULTILINE))
-    assert made == {config.topic: str(LARGEST_RECORD), config.dead_letter_topic: str(LARGEST_DEAD_LETTER)}
+    assert made == {
+        config.topic: str(LARGEST_RECORD),
+        config.dead_letter_topic: str(LARGEST_DEAD_LETTER),
+        config.feedback_topic: str(MIB),
+    }
 
 
 def test_roles_start_after_the_schema_and_the_topics(compose: Mapping[str, Any]) -> None:
