@@ -260,7 +260,9 @@ def check(items: Sequence[Decoded], told: Counter[str], digest: Any) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--traces", type=int, default=1_000_000)
-    parser.add_argument("--start", type=int, default=0, help="leave out so many traces, to go on in parts")
+    parser.add_argument(
+        "--start", type=int, default=0, help="leave out so many traces (whole batches of 256), to go on in parts"
+    )
     parser.add_argument("--digest", action="store_true", help="print nothing but a digest of all scores")
     asked = parser.parse_args()
     told: Counter[str] = Counter(missing=0)
