@@ -1,43 +1,13 @@
-import itertools
 from dataclasses import replace
-from datetime import datetime, timedelta
 
 import pytest
 
-from detectors.cause import Cause, Kind
 from detectors.effect import Effect
-from detectors.intervals import Estimate
-from monitor.alerting import explained, labels_of, merged, reviewed, summary, transition
+from monitor.alerting import explained, labels_of, merged, reviewed, summary
 from monitor.model.alert import Alert, Change
-from monitor.model.diagnosis import Diagnosis, Size
-from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
+from tests.drifts import ACME, AT, changed, diagnosis, fired, verdict
 from tests.stores import PANE, START
-
-ALL, ACME = Segment(), Segment.of(tenant="acme")
-AT = START + timedelta(hours=1)
-
-
-def verdict(signal: str = "response.tokens", *, drifted: bool = True, segment: Segment = ALL, pane: int = 5,
-            log_e: float = 24.0, onset: datetime | None = START) -> Verdict:  # fmt: skip
-    effect = Effect("psi", 0.4321, 99.5, 140.25, 0.3, 0.0, 0.0)
-    return Verdict(
-        segment, signal, 1, START + pane * PANE, 60.0, effect, log_e, 12.0,
-        drifted=drifted, onset=onset if drifted else None, shares={},
-    )  # fmt: skip
-
-
-def changed(
-    verdicts: list[Verdict], alert: Alert | None = None, *, parent: Alert | None = None, at: datetime = AT
-) -> Change | None:
-    names = itertools.count(1)
-    return transition(verdicts, alert, parent=parent, at=at, new_id=lambda: f"alert_{next(names)}")
-
-
-def fired(*signals: str, segment: Segment = ALL) -> Alert:
-    change = changed([verdict(signal, segment=segment) for signal in signals])
-    assert change is not None
-    return change.alert
 
 
 def test_nothing_drifting_changes_nothing() -> None:
@@ -175,22 +145,6 @@ def test_who_carries_a_change_stays_in_the_evidence() -> None:
     assert again.alert.evidence["response.tokens"]["shares"] == {"tenant=acme": 1.0}
 
 
-def diagnosis(*found: tuple[Kind, float], shift: float = 1.0) -> Diagnosis:
-    sizes = {
-        "response.tokens": Size(
-            Estimate("", shift, shift - 0.1, shift + 0.1), Estimate("", 40.0, 30.0, 50.0), "", 99.5
-        ),
-        "finish_reason": Size(Estimate("", 0.1, 0.0, 0.2), Estimate("", -0.25, -0.3, -0.2), "stop", 0.95),
-        "relation": Size(Estimate("", 0.1, 0.0, 0.2), None, "", None),
-    }
-    named = [Cause(kind, "int4-7f3a", share, 1e-9) for kind, share in found or (("build", 0.9),)]
-    causes = [*named, Cause("unexplained", "", 1.0 - sum(cause.share for cause in named), 1.0)]
-    return Diagnosis(
-        causes, [""] * len(causes), {}, sizes, False, "on build int4-7f3a",
-        "71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds", (1_000, 200), (),
-    )  # fmt: skip
-
-
 @pytest.mark.parametrize(
     ("signals", "moved"),
     [
@@ -290,72 +244,3 @@ def fired_by(*drifting: Verdict) -> Alert:
     change = changed(list(drifting), None)
     assert change is not None
     return change.alert
-
-
-TRAFFIC: list[tuple[Kind, float]] = [("traffic_mix", 0.6), ("tenant", 0.2)]
-
-
-@pytest.mark.parametrize(
-    ("causes", "signals", "paged"),
-    [
-        ([("build", 0.9)], ["response.tokens"], True),
-        (TRAFFIC, ["response.tokens", "prompt.embedding"], False),
-        ([("new_topic", 0.4)], ["response.tokens"], True),  # more than half of it may be anything
-        ([("traffic_mix", 0.6), ("adapter", 0.2)], ["response.tokens"], True),
-        ([("unexplained", 0.0)], ["prompt.embedding", "prompt.characters"], False),
-        ([("unexplained", 0.0)], ["relation"], True),
-        ([("unexplained", 0.0)], ["prompt.embedding", "relation"], False),  # a second look will tell
-    ],
-)
-def test_what_other_questions_alone_explain_pages_nobody(
-    causes: list[tuple[Kind, float]], signals: list[str], paged: bool
-) -> None:
-    drifting = [verdict(signal) for signal in signals]
-    change = changed(drifting)
-    assert change is not None
-
-    told = explained(change, drifting, diagnosis(*causes))
-    assert (told.happening, told.alert.paged, told.notify) == ("alert.firing", paged, paged)
-    assert explained(change, drifting, diagnosis(*causes), page_traffic=True).notify
-    over = changed([verdict(drifted=False)], told.alert)
-    assert over is not None
-    assert over.notify is paged
-
-
-def test_what_the_prompts_let_one_expect_pages_nobody_though_no_cause_is_sure() -> None:
-    drifting = [verdict("response.embedding")]
-    change = changed(drifting)
-    assert change is not None
-    unclear = diagnosis(("unexplained", 0.0))
-    still = verdict("prompt.embedding", drifted=False, log_e=4.0)
-    leaning = replace(still, log_e=6.0)
-    for behaviour, prompts, paged in (
-        (0.2, still, False), (0.8, still, True), (0.8, leaning, True), (None, still, True), (None, leaning, False),
-    ):  # fmt: skip
-        told = explained(change, [*drifting, prompts], replace(unclear, behaviour={"response.embedding": behaviour}))
-        assert told.notify is paged
-
-
-def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
-    drifting = [verdict()]
-    first = changed(drifting)
-    assert first is not None
-    quiet = explained(first, drifting, diagnosis(*TRAFFIC))
-    again = Change("alert.updated", quiet.alert, AT + PANE)
-
-    assert not explained(again, drifting, diagnosis(*TRAFFIC)).notify
-    unclear = diagnosis(("unexplained", 0.0))
-    assert explained(first, drifting, unclear).notify
-    assert not explained(again, drifting, unclear).notify
-    assert explained(again, drifting, replace(unclear, behaviour={"response.tokens": 0.7})).notify
-    fires = explained(again, drifting, diagnosis(("build", 0.9)))
-    assert (fires.happening, fires.notify) == ("alert.firing", True)
-    told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))
-    assert (told.happening, told.notify) == ("alert.updated", False)
-    assert merged([quiet, fires, told]) == [Change("alert.firing", told.alert, AT)]
-
-
-def test_a_quiet_alert_of_all_traffic_inhibits_none_of_its_parts() -> None:
-    change = changed([verdict(segment=ACME)], parent=replace(fired("prompt.embedding"), paged=False))
-    assert change is not None
-    assert (change.alert.inhibited_by, change.notify) == (None, True)

@@ -1,29 +1,27 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import numpy as np
 import pytest
 
-from monitor.baseline import Learner
 from monitor.errors import Permanent
-from monitor.events import BaselineActivated, Event, SegmentsLeftOut
-from monitor.fitting import SEGMENT_MINIMUM, Learning
+from monitor.events import BaselineActivated, SegmentsLeftOut
+from monitor.fitting import SEGMENT_MINIMUM
 from monitor.model.baseline import Baseline
 from monitor.model.build import build_of
 from monitor.model.record import Progress
 from monitor.model.scored import PaneSum, Scored
 from monitor.model.segment import Segment
 from monitor.storage import history
-from monitor.watch import Pace
+from tests.learned import WANTED, Learned, time_of, traffic
 from tests.stores import (
     FIRST,
     KINDS_OF_STORES,
     PANE,
     SECOND,
     START,
-    WATCHED,
     InPostgres,
     Stores,
     adding_up,
@@ -35,7 +33,6 @@ from tests.stores import (
     unit,
 )
 
-WANTED = 450
 ALL, ACME = Segment(), Segment.of(tenant="acme")
 
 
@@ -44,37 +41,6 @@ def stores(request: pytest.FixtureRequest) -> Iterator[Stores]:
     with opened(request) as found:
         found.traces().positions({FIRST: 0})
         yield found
-
-
-class Learned:
-    """A learner on the stores, with what it told."""
-
-    def __init__(self, stores: Stores, *, at: datetime, traces: int = WANTED) -> None:
-        self.events: list[Event] = []
-        self.at = at
-        self.learner = Learner(
-            stores.baselines(),
-            adding_up,
-            learning=Learning(traces=traces, watched=WATCHED, replay=None),
-            pace=Pace(),
-            clock=lambda: self.at,
-            emit=self.events.append,
-            space="none/2",
-        )
-
-
-def traffic(numbers: range, *, seed: int = 1) -> list[bytes]:
-    """Ten traces a minute; two in three of them are acme's, one is of somebody small."""
-    random = np.random.default_rng(seed)
-    tokens = random.integers(50, 150, 10_000)
-    return [
-        line(n, START + timedelta(seconds=6 * n), tenant="acme" if n % 3 else "small", tokens=int(tokens[n]))
-        for n in numbers
-    ]
-
-
-def time_of(number: int) -> datetime:
-    return START + timedelta(seconds=6 * number)
 
 
 def commit(stores: Stores, numbers: range, baseline: Baseline | None = None) -> None:

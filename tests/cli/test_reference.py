@@ -14,8 +14,8 @@ import pytest
 from monitor.model.alert import Alert, Change
 from monitor.model.build import build_of
 from monitor.storage.alerts import write_change
+from tests.learned import time_of, traffic
 from tests.stores import FIRST, InPostgres, decoded, unit
-from tests.test_baseline import time_of, traffic
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 BUILD = build_of(decoded(traffic(range(1)))[0].trace)

@@ -1,0 +1,77 @@
+from dataclasses import replace
+
+import pytest
+
+from detectors.cause import Kind
+from monitor.alerting import explained, merged
+from monitor.model.alert import Change
+from tests.drifts import ACME, AT, changed, diagnosis, fired, verdict
+from tests.stores import PANE
+
+TRAFFIC: list[tuple[Kind, float]] = [("traffic_mix", 0.6), ("tenant", 0.2)]
+
+
+@pytest.mark.parametrize(
+    ("causes", "signals", "paged"),
+    [
+        ([("build", 0.9)], ["response.tokens"], True),
+        (TRAFFIC, ["response.tokens", "prompt.embedding"], False),
+        ([("new_topic", 0.4)], ["response.tokens"], True),  # more than half of it may be anything
+        ([("traffic_mix", 0.6), ("adapter", 0.2)], ["response.tokens"], True),
+        ([("unexplained", 0.0)], ["prompt.embedding", "prompt.characters"], False),
+        ([("unexplained", 0.0)], ["relation"], True),
+        ([("unexplained", 0.0)], ["prompt.embedding", "relation"], False),  # a second look will tell
+    ],
+)
+def test_what_other_questions_alone_explain_pages_nobody(
+    causes: list[tuple[Kind, float]], signals: list[str], paged: bool
+) -> None:
+    drifting = [verdict(signal) for signal in signals]
+    change = changed(drifting)
+    assert change is not None
+
+    told = explained(change, drifting, diagnosis(*causes))
+    assert (told.happening, told.alert.paged, told.notify) == ("alert.firing", paged, paged)
+    assert explained(change, drifting, diagnosis(*causes), page_traffic=True).notify
+    over = changed([verdict(drifted=False)], told.alert)
+    assert over is not None
+    assert over.notify is paged
+
+
+def test_what_the_prompts_let_one_expect_pages_nobody_though_no_cause_is_sure() -> None:
+    drifting = [verdict("response.embedding")]
+    change = changed(drifting)
+    assert change is not None
+    unclear = diagnosis(("unexplained", 0.0))
+    still = verdict("prompt.embedding", drifted=False, log_e=4.0)
+    leaning = replace(still, log_e=6.0)
+    for behaviour, prompts, paged in (
+        (0.2, still, False), (0.8, still, True), (0.8, leaning, True), (None, still, True), (None, leaning, False),
+    ):  # fmt: skip
+        told = explained(change, [*drifting, prompts], replace(unclear, behaviour={"response.embedding": behaviour}))
+        assert told.notify is paged
+
+
+def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
+    drifting = [verdict()]
+    first = changed(drifting)
+    assert first is not None
+    quiet = explained(first, drifting, diagnosis(*TRAFFIC))
+    again = Change("alert.updated", quiet.alert, AT + PANE)
+
+    assert not explained(again, drifting, diagnosis(*TRAFFIC)).notify
+    unclear = diagnosis(("unexplained", 0.0))
+    assert explained(first, drifting, unclear).notify
+    assert not explained(again, drifting, unclear).notify
+    assert explained(again, drifting, replace(unclear, behaviour={"response.tokens": 0.7})).notify
+    fires = explained(again, drifting, diagnosis(("build", 0.9)))
+    assert (fires.happening, fires.notify) == ("alert.firing", True)
+    told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))
+    assert (told.happening, told.notify) == ("alert.updated", False)
+    assert merged([quiet, fires, told]) == [Change("alert.firing", told.alert, AT)]
+
+
+def test_a_quiet_alert_of_all_traffic_inhibits_none_of_its_parts() -> None:
+    change = changed([verdict(segment=ACME)], parent=replace(fired("prompt.embedding"), paged=False))
+    assert change is not None
+    assert (change.alert.inhibited_by, change.notify) == (None, True)
