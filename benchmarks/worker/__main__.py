@@ -17,8 +17,8 @@ import click
 import numpy as np
 
 from benchmarks.worker.batching import ways_to_batch, with_cache, without_cache
-from benchmarks.worker.model import SLOTS, decoder, folder, mixed
-from benchmarks.worker.paired import median_within, pairs
+from benchmarks.worker.model import LARGER, SHAPE, SLOTS, decoder, folder, mixed
+from benchmarks.worker.paired import Pair, median_within, pairs
 from benchmarks.worker.serving import Round, Served, nobody, served, sinks_at
 from benchmarks.worker.tracing import per_trace, published_us
 
@@ -107,9 +107,16 @@ def tracing(root: Path, repeats: int) -> None:
     with broker() as bootstrap:
         if bootstrap is None:
             return
-        with served(folder(root, "shared"), sinks_at(bootstrap)) as way:
-            found = pairs(way, 12 * repeats, count=24, clients=SLOTS, tokens=64)
-            traces = way.worker.traces
+        for shape, number in ((SHAPE, 12 * repeats), (LARGER, 4 * repeats)):
+            with served(folder(root, "shared", shape), sinks_at(bootstrap)) as way:
+                found = pairs(way, number, count=24, clients=SLOTS, tokens=64)
+                traces = way.worker.traces
+            click.echo(f"a model of {shape.layers} layers of width {shape.width}")
+            tell_pairs(found)
+            click.echo(f"traces {dict(traces.fates) if traces is not None else None}")
+
+
+def tell_pairs(found: Sequence[Pair]) -> None:
     told = {
         "µs a request, all threads": [each.us_a_request for each in found],
         "µs a request, all threads but the model's": [each.us_beside_the_model for each in found],
@@ -119,8 +126,7 @@ def tracing(root: Path, repeats: int) -> None:
     speed = statistics.median(each.without.tokens / each.without.all_s for each in found)
     click.echo(
         f"{len(found)} pairs of bursts of 24 requests of 64 tokens by {SLOTS} clients, traced to Kafka against"
-        f" untraced, CPU of the worker's process; untraced {speed:.0f} tokens per CPU-second;"
-        f" traces {dict(traces.fates) if traces is not None else None}"
+        f" untraced, CPU of the worker's process; untraced {speed:.0f} tokens per CPU-second"
     )
     for name, values in told.items():
         least, middle, most = median_within(values)

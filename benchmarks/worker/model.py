@@ -19,6 +19,8 @@ SLOTS = 8
 LENGTH = 640
 # About 7 million weights: small enough to repeat, large enough that the model and not Python takes the time.
 SHAPE = Shape(vocabulary=8192, width=256, layers=6, heads=4, kv_heads=2, inner=768, positions=1024)
+# Nearer to what people serve, where what surrounds the model is a smaller part of a request.
+LARGER = Shape(vocabulary=8192, width=768, layers=8, heads=12, kv_heads=4, inner=2048, positions=1024)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Work:
     tokens: int
 
 
-def folder(root: Path, export: Export) -> Path:
-    return seeded_folder(root / export, export, SHAPE)
+def folder(root: Path, export: Export, shape: Shape = SHAPE) -> Path:
+    return seeded_folder(root / f"{export}-{shape.width}", export, shape)
 
 
 def decoder(path: Path) -> Decoder:
