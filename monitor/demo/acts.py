@@ -97,7 +97,7 @@ def acts(bad: Deployment) -> Sequence[Act]:
             least=100,
             topic=TOPIC,
         ),
-        Act("forgotten", "The newsletter is forgotten.", clear, expected=RESOLVED, most=1200),
+        Act("forgotten", "The newsletter is forgotten.", clear, expected=RESOLVED, most=2500),
         Act(
             "int4",
             f"At night somebody rolls out {bad.name} under the same name.",
@@ -107,7 +107,7 @@ def acts(bad: Deployment) -> Sequence[Act]:
             least=150,
             deployment=bad,
         ),
-        Act("taken back", f"Back to {GOOD.name}.", clear, expected=RESOLVED, most=1500, deployment=GOOD),
+        Act("taken back", f"Back to {GOOD.name}.", clear, expected=RESOLVED, most=2500, deployment=GOOD),
         Act(
             "cut template",
             f"A release brings {CUT.name}: the pages no longer reach the model.",
@@ -117,5 +117,5 @@ def acts(bad: Deployment) -> Sequence[Act]:
             least=150,
             deployment=CUT,
         ),
-        Act("taken back", f"Back to {GOOD.name}.", clear, expected=RESOLVED, most=1500, deployment=GOOD),
+        Act("taken back", f"Back to {GOOD.name}.", clear, expected=RESOLVED, most=2500, deployment=GOOD),
     )

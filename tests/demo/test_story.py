@@ -85,7 +85,7 @@ def test_each_thing_that_is_missing_is_named(story: list[Played]) -> None:
 
     assert missing(story, [Arrival("msg_1", {}), Arrival("msg_1", {})], 1) == [
         "newsletter: expected a drift laid to traffic that pages nobody within 600 questions",
-        "taken back: expected all alerts resolved within 1500 questions",
+        "taken back: expected all alerts resolved within 2500 questions",
         "int4: expected at most 1 drift alert that pages, got 2",
         "taken back: expected at most 0 drift alert that pages, got 1",
         "message msg_1 came 2 times",
