@@ -194,7 +194,7 @@ class WorkerSettings:
     sidecar: Annotated[str | None, Field(pattern="^https?://")] = None
     trace_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     trace_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    trace_delay_s: Annotated[float, Field(ge=0.01, le=60)] = 1.0
+    trace_delay_s: Annotated[float, Field(ge=0.01, le=60)] = 2.0
     top_logprobs: Annotated[int, Field(ge=0, le=20)] = 5
     samples: Annotated[int, Field(ge=1, le=64)] = 5
     sample_rate: Annotated[float, Field(ge=0, le=1)] = 0.0

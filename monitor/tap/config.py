@@ -43,7 +43,7 @@ class TapConfig:
     trace: bool = True
     trace_rate: Annotated[float, Field(gt=0, le=1)] = 1.0
     trace_queue: Annotated[int, Field(ge=1, le=1_000_000)] = 10_000
-    trace_delay_s: Annotated[float, Field(ge=0.01, le=60)] = 1.0
+    trace_delay_s: Annotated[float, Field(ge=0.01, le=60)] = 2.0
     spool: Path | None = None
     spool_bytes: Annotated[int, Field(ge=2**20, le=2**40)] = 256 * 2**20
     service: str = "driftwarden-tap"

@@ -31,8 +31,8 @@ class Publisher(Generic[T]):
         encode: makes a record of what was put; called by the thread.
         most: things in the queue.
         spool: where records go while the broker is away.
-        gather_s: records wait so long for others to go with them: a request costs about 1 ms of CPU in kafka-python,
-            however few records are in it.
+        gather_s: records wait so long for others to go with them, or until a batch is there: a request costs 1.5 ms of
+            CPU in kafka-python, however few records are in it.
     """
 
     def __init__(
@@ -44,13 +44,14 @@ class Publisher(Generic[T]):
         spool: Spool | None,
         timer: Seconds,
         emit: Emit,
-        gather_s: float = 1.0,
+        gather_s: float = 2.0,
     ) -> None:
         self.sinks, self.encode, self.spool, self.timer, self.emit = sinks, encode, spool, timer, emit
         self.gather_s = gather_s
         self.waiting: deque[T] = deque(maxlen=most)
         self.lock = threading.Lock()
         self.there = threading.Event()
+        self.enough = threading.Event()
         self.stopping = threading.Event()
         self.fates: Counter[str] = Counter()
         self.held: list[Outgoing] = []
@@ -64,15 +65,19 @@ class Publisher(Generic[T]):
             self.fates["taken"] += 1
             self.fates["dropped"] += len(self.waiting) == self.waiting.maxlen
             self.waiting.append(item)
+            enough = len(self.waiting) >= BATCH
         if not self.there.is_set():
             self.there.set()
+        if enough and not self.enough.is_set():
+            self.enough.set()
 
     def run(self) -> None:
         """Send until ``stop``; then what is left gets one more attempt."""
+        self.turn()
         while not self.stopping.is_set():
-            self.turn()
             self.there.wait(IDLE_S)
-            self.stopping.wait(self.gather_s)
+            (self.stopping if self.timer() < self.away_until else self.enough).wait(self.gather_s)
+            self.turn()
         self.away_until = 0.0
         self.turn()
         self.keep(self.take(len(self.waiting)))
@@ -84,8 +89,8 @@ class Publisher(Generic[T]):
             sink.close()
 
     def stop(self) -> None:
-        self.stopping.set()
-        self.there.set()
+        for event in (self.stopping, self.there, self.enough):
+            event.set()
 
     def turn(self) -> None:
         """Send what there is, what is on disk first; while the broker is known to be away, it waits or goes to disk.
@@ -113,6 +118,8 @@ class Publisher(Generic[T]):
             items = [self.waiting.popleft() for _ in range(min(most, len(self.waiting)))]
             if not self.waiting:
                 self.there.clear()
+            if len(self.waiting) < BATCH:
+                self.enough.clear()
         made = []
         for item in items:
             try:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import msgspec
-import numpy as np
 
 from monitor.model.check import block_of
 from monitor.model.exchange import Exchange
@@ -14,7 +13,6 @@ from monitor.model.generation import Choice, Job
 from monitor.model.trace import (
     SCHEMA_VERSION,
     Gpu,
-    Logprobs,
     Model,
     OutputMessage,
     Part,
@@ -24,13 +22,13 @@ from monitor.model.trace import (
     Service,
     Timing,
     Tokenization,
-    TopK,
     Trace,
     Usage,
 )
+from monitor.worker.columns import written
 from monitor.worker.outgoing import Outgoing
 
-# A float32 log-probability is known to about this many places; more only fill the record.
+# A sum of log-probabilities is known to about this many places; more only fill the record.
 PLACES = 6
 
 
@@ -62,13 +60,24 @@ def encoded(exchange: Exchange, origin: Origin) -> Outgoing:
         "content-type": b"application/json",
         "schema-version": SCHEMA_VERSION.encode(),
     }
-    return Outgoing("traces", exchange.id.encode(), msgspec.json.encode(trace_of(exchange, origin)), headers)
+    value = msgspec.json.encode(trace_of(exchange, origin))
+    first = answer(exchange)
+    if first is not None and first.ids:
+        # Most of a record is columns: they are written apart, from arrays, as its last field.
+        value = value[:-1] + b',"logprobs":' + written(first, origin.texts, top=origin.top) + b"}"
+    return Outgoing("traces", exchange.id.encode(), value, headers)
+
+
+def answer(exchange: Exchange) -> Choice | None:
+    """The first choice, if there is any."""
+    return exchange.job.choices[0] if exchange.job is not None and exchange.job.choices else None
 
 
 def trace_of(exchange: Exchange, origin: Origin) -> Trace:
-    """The trace: the first choice is the answer, further ones and what was drawn for the trace are its samples."""
-    job = exchange.job
-    first = job.choices[0] if job is not None and job.choices else None
+    """The trace but for ``logprobs``: the first choice is the answer, further ones and what was drawn for the trace are
+    its samples.
+    """
+    job, first = exchange.job, answer(exchange)
     return Trace(
         id=exchange.id,
         schema_version=SCHEMA_VERSION,
@@ -91,7 +100,6 @@ def trace_of(exchange: Exchange, origin: Origin) -> Trace:
         request=exchange.options,
         usage=Usage(len(job.ask.prompt), len(first.ids)) if job is not None and first is not None else Usage(),
         tokenization=origin.tokenization,
-        logprobs=columns(first, origin) if first is not None and first.ids else None,
         samples=[sample(choice) for choice in job.choices[1:] if choice.finish] if job is not None else [],
         context=list(exchange.documents),
         retrieval=exchange.retrieval,
@@ -104,27 +112,6 @@ def trace_of(exchange: Exchange, origin: Origin) -> Trace:
 
 def message(choice: Choice) -> OutputMessage:
     return OutputMessage("assistant", [Part(content=choice.text)], choice.finish or "error")
-
-
-def columns(choice: Choice, origin: Origin) -> Logprobs:
-    """The columns over the answer's tokens; ``source`` is raw: before any temperature."""
-    ids, logprobs = choice.top.columns(origin.top)
-    k = ids.shape[1]
-    return Logprobs(
-        unit="nats",
-        source="raw",
-        token_ids=choice.ids,
-        tokens=[origin.texts[token] for token in choice.ids],
-        byte_offsets=choice.starts,
-        logprob=rounded(choice.logprob),
-        entropy=rounded(choice.entropy),
-        top_k=TopK(k, ids.tolist(), logprobs.astype(np.float64).round(PLACES).tolist()) if k else None,
-    )
-
-
-def rounded(values: Sequence[float]) -> list[float]:
-    found: list[float] = np.array(values, np.float64).round(PLACES).tolist()
-    return found
 
 
 def sample(choice: Choice) -> Sample:

@@ -9,6 +9,7 @@ from monitor.errors import Permanent, Transient
 from monitor.events import Away, Back, Event
 from monitor.testing.sources import MemorySink
 from monitor.worker import Outgoing, Publisher, Spool
+from monitor.worker.publishing import BATCH
 
 
 class Clock:
@@ -205,3 +206,21 @@ def test_what_is_left_at_the_end_is_sent() -> None:
     site.publisher.stop()
     thread.join(30)
     assert site.sent() == [1, 2, 3]
+
+
+def test_a_whole_batch_waits_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(most=1000)
+    site.publisher.gather_s = 3600.0
+    turned, flushed = threading.Event(), threading.Event()
+    turn, flush = site.publisher.turn, site.sink.flush
+    monkeypatch.setattr(site.publisher, "turn", lambda: (turn(), turned.set()))
+    monkeypatch.setattr(site.sink, "flush", lambda: (flush(), flushed.set()))
+    thread = threading.Thread(target=site.publisher.run)
+    thread.start()
+    assert turned.wait(30)
+    site.put(*range(BATCH))
+    assert flushed.wait(30)
+    assert site.sent() == list(range(BATCH))
+    site.publisher.stop()
+    thread.join(30)
+    assert not thread.is_alive()
