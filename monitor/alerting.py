@@ -80,11 +80,13 @@ def explained(
     """The change with its cause and severity: in the summary in place of who carries it, and as evidence.
 
     A drift that is laid to traffic alone pages nobody unless ``page_traffic``; it fires when it is laid to more later.
+    A cause that was sure once stays with the alert when a later look tells of none: a drift that fades grows vague.
     """
     alert = change.alert
     drifting = [verdict for verdict in verdicts if verdict.drifted]
     quiet = change.happening != "alert.firing" and not alert.paged
     paged = page_traffic or pages(verdicts, diagnosis, quiet=quiet)
+    explanation = told_of(diagnosis, None if quiet and paged else alert.evidence.get(EXPLANATION))
     if change.happening == "alert.firing":
         alert = replace(alert, paged=paged)
     elif quiet and paged:
@@ -92,9 +94,21 @@ def explained(
     found = severity(drifting, diagnosis.sizes)
     if change.happening != "alert.firing":
         found = worst([alert.severity, found])
-    causes = {**alert.evidence, EXPLANATION: diagnosis.evidence()}
-    told = replace(alert, severity=found, summary=summary(drifting, diagnosis), evidence=causes)
-    return replace(change, alert=told)
+    alert = replace(
+        alert,
+        severity=found,
+        summary=sentence(drifting, explanation, diagnosis.sizes),
+        evidence={**alert.evidence, EXPLANATION: explanation},
+    )
+    return replace(change, alert=alert)
+
+
+def told_of(diagnosis: Diagnosis, before: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    """The explanation as evidence: the one before where that had a sure cause and this one has none."""
+    if before is None or diagnosis.named or "source" not in before:
+        return diagnosis.evidence()
+    sure = any(cause["kind"] != "unexplained" for cause in before["causes"])
+    return before if sure else diagnosis.evidence()
 
 
 def reviewed(verdicts: Sequence[Verdict], alert: Alert | None, *, pane: timedelta, at: datetime) -> Change | None:
@@ -170,27 +184,37 @@ def renewed(alert: Alert, drifting: Sequence[Verdict]) -> dict[str, Any]:
     return {**alert.evidence, **figures}
 
 
-def summary(drifting: Sequence[Verdict], diagnosis: Diagnosis | None = None) -> str:
-    """One sentence a person can read.
-
-    Strongest evidence first; then the cause, else the sub-segment that carries most of the change with its share.
-    """
-    ranked = sorted(drifting, key=lambda verdict: -verdict.log_e / verdict.log_threshold)
-    segment = drifting[0].segment
-    where = "all traffic" if segment.is_all else str(segment)
+def summary(drifting: Sequence[Verdict]) -> str:
+    """One sentence a person can read: the strongest evidence first, then the sub-segment that carries most of it."""
+    ranked = by_strength(drifting)
     told = ", ".join(phrase(verdict) for verdict in ranked[:4])
     rest = f" and {len(ranked) - 4} more signals" if len(ranked) > 4 else ""
+    return f"{where(drifting)}: {told}{rest} {since(drifting)}{carrier(ranked)}"
+
+
+def sentence(drifting: Sequence[Verdict], explanation: Mapping[str, Any], sizes: Mapping[str, Size]) -> str:
+    """The same where it is known why: how the strongest two moved, and the cause."""
+    ranked = by_strength(drifting)
+    told = " and ".join(moved(verdict.signal, sizes.get(verdict.signal)) for verdict in ranked[:2])
+    more = len(ranked) - 2
+    rest = f" (and {more} more signal{'s' if more > 1 else ''})" if more > 0 else ""
+    detail = f": {explanation['detail']}" if explanation["detail"] else ""
+    return f"{where(drifting)}: {told}{rest} {explanation['source']} {since(drifting)}{detail}"
+
+
+def by_strength(drifting: Sequence[Verdict]) -> Sequence[Verdict]:
+    return sorted(drifting, key=lambda verdict: -verdict.log_e / verdict.log_threshold)
+
+
+def where(drifting: Sequence[Verdict]) -> str:
+    segment = drifting[0].segment
+    return "all traffic" if segment.is_all else str(segment)
+
+
+def since(drifting: Sequence[Verdict]) -> str:
     lagged = all(verdict.reference == "lagged" for verdict in drifting)
     against = " against the lagged reference" if lagged else ""
-    since = f"since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{against}"
-    if diagnosis is None:
-        return f"{where}: {told}{rest} {since}{carrier(ranked)}"
-    first = ranked[:2]
-    told = " and ".join(moved(verdict.signal, diagnosis.sizes.get(verdict.signal)) for verdict in first)
-    more = len(ranked) - len(first)
-    rest = f" (and {more} more signal{'s' if more > 1 else ''})" if more else ""
-    detail = f": {diagnosis.detail}" if diagnosis.detail else ""
-    return f"{where}: {told}{rest} {diagnosis.source} {since}{detail}"
+    return f"since {onset_of(drifting):%Y-%m-%d %H:%M} UTC{against}"
 
 
 def moved(signal: str, size: Size | None) -> str:

@@ -25,21 +25,30 @@ def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, quiet: bool) -> 
         diagnosis: of the drifting ones.
         quiet: whether an earlier look at the same drift paged nobody; then it takes more than doubt to page.
     """
-    named = [cause for cause in diagnosis.causes if cause.kind != "unexplained"]
-    if named:
-        traffic = TRAFFIC.issuperset(cause.kind for cause in named)
-        return not traffic or (not quiet and sum(cause.share for cause in named) < 0.5)
-    waiting = quiet or leaning(verdicts)
-    return not all(
-        verdict.signal in ASKED or asked(diagnosis.behaviour.get(verdict.signal), waiting=waiting)
-        for verdict in verdicts
-        if verdict.drifted
-    )
+    if diagnosis.named:
+        traffic = TRAFFIC.issuperset(cause.kind for cause in diagnosis.named)
+        return not traffic or (not quiet and sum(cause.share for cause in diagnosis.named) < 0.5)
+    signals = [verdict.signal for verdict in verdicts if verdict.drifted and verdict.signal not in ASKED]
+    if quiet:
+        return any(surely_behaviour(diagnosis, signal) for signal in signals)
+    waiting = leaning(verdicts)
+    return not all(asked(diagnosis.behaviour.get(signal), waiting=waiting) for signal in signals)
 
 
 def asked(behaviour: float | None, *, waiting: bool) -> bool:
     """True where most of a signal's shift is what the prompts let one expect, or where one waits to know its parts."""
     return waiting if behaviour is None else behaviour < 0.5
+
+
+def surely_behaviour(diagnosis: Diagnosis, signal: str) -> bool:
+    """True where more of a signal's shift is behaviour than mix, by more than the shift's own doubt.
+
+    When traffic is as it was again, its drift fades for a while, and parts of a small shift are mostly noise.
+    """
+    behaviour, size = diagnosis.behaviour.get(signal), diagnosis.sizes.get(signal)
+    if behaviour is None or size is None:
+        return False
+    return (2 * behaviour - 1) * size.shift.value > (size.shift.high - size.shift.low) / 2
 
 
 def leaning(verdicts: Sequence[Verdict]) -> bool:

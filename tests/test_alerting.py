@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from detectors.effect import Effect
-from monitor.alerting import explained, labels_of, merged, reviewed, summary
+from monitor.alerting import explained, labels_of, merged, reviewed, sentence, summary
 from monitor.model.alert import Alert, Change
 from monitor.model.verdict import Verdict
 from tests.drifts import ACME, AT, changed, diagnosis, fired, verdict
@@ -157,7 +157,8 @@ def test_who_carries_a_change_stays_in_the_evidence() -> None:
 def test_with_a_cause_the_summary_is_a_sentence_to_be_read_aloud(signals: list[str], moved: str) -> None:
     found = [verdict(signal, log_e=30.0 - place) for place, signal in enumerate(signals)]
 
-    assert summary(found, diagnosis()) == (
+    told = diagnosis()
+    assert sentence(found, told.evidence(), told.sizes) == (
         f"all traffic: {moved} on build int4-7f3a since 2090-05-01 12:00 UTC:"
         " 71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds"
     )
@@ -176,6 +177,21 @@ def test_an_explained_alert_has_its_severity_and_keeps_the_highest() -> None:
     assert first.alert.evidence["explanation"]["sizes"]["response.tokens"] == {
         "shift": [1.0, 0.9, 1.1], "change": [40.0, 30.0, 50.0], "of": "", "before": 99.5,
     }  # fmt: skip
+
+
+def test_a_sure_cause_stays_when_a_later_look_tells_of_none() -> None:
+    drifting = [verdict()]
+    first = changed(drifting)
+    assert first is not None
+    clear = explained(first, drifting, diagnosis(("build", 0.9)))
+    vague = replace(diagnosis(("unexplained", 0.0)), source="from a cause that no trace surely tells of")
+    later = explained(Change("alert.updated", clear.alert, AT), drifting, vague)
+    other = replace(diagnosis(("adapter", 0.9)), source="on adapter a")
+
+    assert "on build int4-7f3a" in later.alert.summary
+    assert later.alert.evidence["explanation"] == clear.alert.evidence["explanation"]
+    assert "on adapter a" in explained(Change("alert.updated", later.alert, AT), drifting, other).alert.summary
+    assert vague.source in explained(first, drifting, vague).alert.summary
 
 
 def test_labels_and_so_the_fingerprint_hold_nothing_but_the_segment() -> None:

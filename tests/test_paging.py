@@ -63,7 +63,9 @@ def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
     unclear = diagnosis(("unexplained", 0.0))
     assert explained(first, drifting, unclear).notify
     assert not explained(again, drifting, unclear).notify
-    assert explained(again, drifting, replace(unclear, behaviour={"response.tokens": 0.7})).notify
+    for behaviour, shift, paged in ((0.7, 1.0, True), (0.7, 0.2, False), (0.54, 1.0, False), (None, 1.0, False)):
+        later = replace(diagnosis(("unexplained", 0.0), shift=shift), behaviour={"response.tokens": behaviour})
+        assert explained(again, drifting, later).notify is paged
     fires = explained(again, drifting, diagnosis(("build", 0.9)))
     assert (fires.happening, fires.notify) == ("alert.firing", True)
     told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))

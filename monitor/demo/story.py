@@ -28,12 +28,16 @@ DELIVERED_S = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """How an act went: how many questions it took, what came of them, and after how much each alert came."""
+    """How an act went: how many questions it took, what came of them, and after how much each alert came.
+
+    ``pages`` counts the messages of alerts that fire, by kind, as they arrived.
+    """
 
     act: Act
     asked: int
     outcomes: Counter[Outcome]
     seen: Seen
+    pages: Counter[str]
     delays: Sequence[str]
 
     @property
@@ -83,7 +87,7 @@ def played(act: Act, stage: Stage, crowd: Crowd, screen: Screen) -> Played:
     """Begins an act and watches until what it is about was found."""
     screen.say("")
     screen.say(act.title, "bold cyan")
-    told = len(stage.receiver.arrivals)
+    first_told = told = len(stage.receiver.arrivals)
     crowd.turned(act.topic)
     if act.deployment is not None:
         stage.serve(act.deployment)
@@ -100,9 +104,10 @@ def played(act: Act, stage: Stage, crowd: Crowd, screen: Screen) -> Played:
         crowd.check()
         stage.check()
         time.sleep(POLL_S)
-    told_of(stage, screen, told)
+    told = told_of(stage, screen, told)
+    pages = fired(stage.receiver.arrivals[first_told:told])
     delays = [delay(alert, since, stage.reader) for alert in seen.fresh if alert.kind == "canary" or alert.paged]
-    found = Played(act, asked - first, outcomes - before, seen, delays)
+    found = Played(act, asked - first, outcomes - before, seen, pages, delays)
     screen.say(f"  {found.asked} questions: {shares(found.outcomes)}")
     return found
 
@@ -114,12 +119,17 @@ def delay(alert: Alert, since: datetime, reader: Reader) -> str:
     return f"{findings.traces_between(reader, since, alert.fired_at)} answers"
 
 
-def told_of(stage: Stage, screen: Screen, told: int) -> None:
-    """Waits until nothing is left to be delivered, and says what came."""
+def told_of(stage: Stage, screen: Screen, told: int) -> int:
+    """Waits until nothing is left to be delivered, and says what came; returns how many have been told."""
     until = time.monotonic() + DELIVERED_S
     while findings.progress(stage.reader).undelivered and time.monotonic() < until:
         time.sleep(POLL_S)
-    announce(stage, screen, told)
+    return announce(stage, screen, told)
+
+
+def fired(arrivals: Sequence[Arrival]) -> Counter[str]:
+    """Messages of alerts that fire, by kind."""
+    return Counter(each.payload["data"]["labels"]["kind"] for each in arrivals if each.type == "alert.firing")
 
 
 def announce(stage: Stage, screen: Screen, told: int) -> int:
@@ -150,11 +160,10 @@ def missing(story: Sequence[Played], arrivals: Sequence[Arrival], refused: int) 
         if not each.well
     ]
     for each in story:
-        pages = Counter(alert.kind for alert in each.seen.fresh if alert.paged)
         most = 1 if each.act.reached is caught else 0
         told += [
-            f"{each.act.name}: expected at most {most} {kind} alert that pages, got {count}"
-            for kind, count in pages.items()
+            f"{each.act.name}: expected at most {most} pages by {kind}, got {count}"
+            for kind, count in each.pages.items()
             if count > most
         ]
     ids = Counter(arrival.id for arrival in arrivals)
@@ -190,7 +199,7 @@ def row(each: Played) -> dict[str, object]:
         "act": each.act.name,
         "questions": each.asked,
         **{name: f"{percent(each.outcomes, name)} %" for name in OUTCOMES},
-        "paged by": ", ".join(sorted({alert.kind for alert in each.seen.fresh if alert.paged})) or "nobody",
+        "paged by": ", ".join(sorted(each.pages)) or "nobody",
         "found after": ", ".join(each.delays) or "–",
     }
 

@@ -100,10 +100,17 @@ class Diagnosis:
     traces: tuple[int, int]
     examples: Sequence[Example]
 
+    @property
+    def named(self) -> Sequence[Cause]:
+        """The causes that are sure, largest share first."""
+        return [cause for cause in self.causes if cause.kind != "unexplained"]
+
     def evidence(self) -> dict[str, Any]:
         """As JSON has it; traces by tenant, id and time."""
         return {
             "summary": f"{self.source}: {self.detail}" if self.detail else self.source,
+            "source": self.source,
+            "detail": self.detail,
             "causes": [
                 {
                     "kind": cause.kind,

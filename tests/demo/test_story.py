@@ -14,6 +14,7 @@ from monitor.demo.story import Played, missing, row
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LEARNING, NEWSLETTER, FORGOTTEN, INT4, BACK, *_ = acts(Deployment("an int4 build", CUT.folder))
+NOBODY: Counter[str] = Counter()
 QUIET = Progress(stored=900, judged=200, reference=Reference(600, 1))
 
 
@@ -65,11 +66,11 @@ def story() -> list[Played]:
     outcomes = Counter({"right": 70, "honest": 20, "wrong": 10})
     caught = seen(alert(), alert("canary"))
     return [
-        Played(LEARNING, 900, outcomes, seen(), []),
-        Played(NEWSLETTER, 250, outcomes, seen(alert(paged=False, cause="traffic_mix")), []),
-        Played(FORGOTTEN, 400, outcomes, seen(), []),
-        Played(INT4, 200, outcomes, caught, ["4 canaries", "100 answers"]),
-        Played(BACK, 300, outcomes, seen(), []),
+        Played(LEARNING, 900, outcomes, seen(), NOBODY, []),
+        Played(NEWSLETTER, 250, outcomes, seen(alert(paged=False, cause="traffic_mix")), NOBODY, []),
+        Played(FORGOTTEN, 400, outcomes, seen(), NOBODY, []),
+        Played(INT4, 200, outcomes, caught, Counter({"canary": 1, "drift": 1}), ["4 canaries", "100 answers"]),
+        Played(BACK, 300, outcomes, seen(), NOBODY, []),
     ]
 
 
@@ -78,16 +79,15 @@ def test_nothing_is_missing_from_a_good_story(story: list[Played]) -> None:
 
 
 def test_each_thing_that_is_missing_is_named(story: list[Played]) -> None:
-    twice = seen(alert(), replace(alert(), id="alert_2"), alert("canary"))
-    story[3] = replace(story[3], seen=twice)
+    story[3] = replace(story[3], pages=Counter({"canary": 1, "drift": 2}))
     story[1] = replace(story[1], seen=seen())
-    story[4] = replace(story[4], seen=seen(alert(), progress=replace(QUIET, rejects=2)))
+    story[4] = replace(story[4], seen=seen(alert(), progress=replace(QUIET, rejects=2)), pages=Counter({"drift": 1}))
 
     assert missing(story, [Arrival("msg_1", {}), Arrival("msg_1", {})], 1) == [
         "newsletter: expected a drift laid to traffic that pages nobody within 600 questions",
         "taken back: expected all alerts resolved within 2500 questions",
-        "int4: expected at most 1 drift alert that pages, got 2",
-        "taken back: expected at most 0 drift alert that pages, got 1",
+        "int4: expected at most 1 pages by drift, got 2",
+        "taken back: expected at most 0 pages by drift, got 1",
         "message msg_1 came 2 times",
         "expected every message to be signed, 1 were not",
         "expected no trace to be rejected, 2 were",
