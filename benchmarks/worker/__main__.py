@@ -107,9 +107,9 @@ def tracing(root: Path, repeats: int) -> None:
     with broker() as bootstrap:
         if bootstrap is None:
             return
-        for shape, number in ((SHAPE, 12 * repeats), (LARGER, 4 * repeats)):
+        for shape, number, count in ((SHAPE, 6 * repeats, 120), (LARGER, 3 * repeats, 24)):
             with served(folder(root, "shared", shape), sinks_at(bootstrap)) as way:
-                found = pairs(way, number, count=24, clients=SLOTS, tokens=64)
+                found = pairs(way, number, count=count, clients=SLOTS, tokens=64)
                 traces = way.worker.traces
             click.echo(f"a model of {shape.layers} layers of width {shape.width}")
             tell_pairs(found)
@@ -125,8 +125,8 @@ def tell_pairs(found: Sequence[Pair]) -> None:
     }
     speed = statistics.median(each.without.tokens / each.without.all_s for each in found)
     click.echo(
-        f"{len(found)} pairs of bursts of 24 requests of 64 tokens by {SLOTS} clients, traced to Kafka against"
-        f" untraced, CPU of the worker's process; untraced {speed:.0f} tokens per CPU-second"
+        f"{len(found)} pairs of bursts of {found[0].requests} requests of 64 tokens by {SLOTS} clients, traced to"
+        f" Kafka against untraced, CPU of the worker's process; untraced {speed:.0f} tokens per CPU-second"
     )
     for name, values in told.items():
         least, middle, most = median_within(values)

@@ -17,6 +17,8 @@ from benchmarks.worker.load import Burst
 from benchmarks.worker.serving import CLIENTS, Served
 
 CONFIDENCE = 0.95
+# Within which a broker takes what has been gathered.
+ACKNOWLEDGED_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +64,13 @@ def pairs(way: Served, number: int, *, count: int, clients: int, tokens: int) ->
     """``number`` pairs of bursts of ``count`` requests, one after the other; the two of a pair take turns to be first.
 
     A request asks for its trace to be left out by a header, so both go through one model in one process. CPU time is of
-    all threads, and a burst with traces lasts until the broker has acknowledged them.
+    all threads, until the broker has acknowledged the traces; without traces one waits as long, for an idle process
+    takes CPU, too.
     """
     (model,) = (thread for thread in threading.enumerate() if thread.name == "scheduler")
+    traces = way.worker.traces
     assert model.ident is not None
+    assert traces is not None
     clock = time.pthread_getcpuclockid(model.ident)
     with subprocess.Popen(CLIENTS, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         writes, reads = process.stdin, process.stdout
@@ -77,6 +82,7 @@ def pairs(way: Served, number: int, *, count: int, clients: int, tokens: int) ->
             all_s, model_s = time.process_time(), time.clock_gettime(clock)
             print(json.dumps(asdict(burst)), file=writes, flush=True)
             told: Any = json.loads(reads.readline())
+            time.sleep(traces.gather_s + ACKNOWLEDGED_S)
             settled(way)
             if told["failed"]:
                 raise RuntimeError(f"expected {count} answers, got {len(told['failed'])} errors: {told['failed'][:3]}")
