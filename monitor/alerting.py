@@ -13,7 +13,7 @@ from monitor.model.diagnosis import Diagnosis, Size
 from monitor.model.segment import Segment
 from monitor.model.signal import UNITS
 from monitor.model.verdict import Verdict
-from monitor.paging import pages
+from monitor.paging import laid_to_traffic, pages
 from monitor.severity import severity, worst
 
 # Stands in the evidence beside the signals.
@@ -85,8 +85,9 @@ def explained(
     alert = change.alert
     drifting = [verdict for verdict in verdicts if verdict.drifted]
     quiet = change.happening != "alert.firing" and not alert.paged
-    paged = page_traffic or pages(verdicts, diagnosis, quiet=quiet)
-    explanation = told_of(diagnosis, None if quiet and paged else alert.evidence.get(EXPLANATION))
+    before = alert.evidence.get(EXPLANATION)
+    paged = page_traffic or pages(verdicts, diagnosis, laid=laid_to_traffic(before or {}) if quiet else None)
+    explanation = told_of(diagnosis, None if quiet and paged else before)
     if change.happening == "alert.firing":
         alert = replace(alert, paged=paged)
     elif quiet and paged:

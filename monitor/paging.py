@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from monitor.model.diagnosis import Diagnosis
 from monitor.model.verdict import Verdict
@@ -14,23 +15,24 @@ ASKED = frozenset({"prompt.characters", "prompt.embedding"})
 LEANING = 0.4
 
 
-def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, quiet: bool) -> bool:
+def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, laid: Collection[str] | None) -> bool:
     """True unless traffic explains the drift, or may well do so.
 
     Where a cause is sure, it decides. Where none is, the drift pages if most of a signal's shift is other answers to
-    the same questions, or if no part of it can be told and the prompts keep still.
+    the same questions, or if no part of it can be told and the prompts keep still. Once a look has paged nobody, doubt
+    is not enough: it takes a cause, or another signal whose shift is surely other answers.
 
     Args:
         verdicts: all of a pane.
         diagnosis: of the drifting ones.
-        quiet: whether an earlier look at the same drift paged nobody; then it takes more than doubt to page.
+        laid: signals that an earlier look at the same drift laid to traffic and paged nobody; None at the first look.
     """
     if diagnosis.named:
         traffic = TRAFFIC.issuperset(cause.kind for cause in diagnosis.named)
-        return not traffic or (not quiet and sum(cause.share for cause in diagnosis.named) < 0.5)
+        return not traffic or (laid is None and sum(cause.share for cause in diagnosis.named) < 0.5)
     signals = [verdict.signal for verdict in verdicts if verdict.drifted and verdict.signal not in ASKED]
-    if quiet:
-        return any(surely_behaviour(diagnosis, signal) for signal in signals)
+    if laid is not None:
+        return any(surely_behaviour(diagnosis, signal) for signal in signals if signal not in laid)
     waiting = leaning(verdicts)
     return not all(asked(diagnosis.behaviour.get(signal), waiting=waiting) for signal in signals)
 
@@ -41,14 +43,20 @@ def asked(behaviour: float | None, *, waiting: bool) -> bool:
 
 
 def surely_behaviour(diagnosis: Diagnosis, signal: str) -> bool:
-    """True where more of a signal's shift is behaviour than mix, by more than the shift's own doubt.
-
-    When traffic is as it was again, its drift fades for a while, and parts of a small shift are mostly noise.
-    """
+    """True where more of a signal's shift is behaviour than mix, by more than the shift's own doubt."""
     behaviour, size = diagnosis.behaviour.get(signal), diagnosis.sizes.get(signal)
     if behaviour is None or size is None:
         return False
     return (2 * behaviour - 1) * size.shift.value > (size.shift.high - size.shift.low) / 2
+
+
+def laid_to_traffic(explanation: Mapping[str, Any]) -> Collection[str]:
+    """The signals most of whose shift an explanation, as evidence, lays to other questions.
+
+    Where traffic comes and goes, its drift fades for a while: parts of what is left of a shift are mostly noise.
+    """
+    shares: Mapping[str, float | None] = explanation.get("behaviour", {})
+    return [signal for signal, share in shares.items() if share is not None and share < 0.5]
 
 
 def leaning(verdicts: Sequence[Verdict]) -> bool:

@@ -63,14 +63,34 @@ def test_a_quiet_alert_fires_when_a_later_look_names_a_deployment() -> None:
     unclear = diagnosis(("unexplained", 0.0))
     assert explained(first, drifting, unclear).notify
     assert not explained(again, drifting, unclear).notify
-    for behaviour, shift, paged in ((0.7, 1.0, True), (0.7, 0.2, False), (0.54, 1.0, False), (None, 1.0, False)):
-        later = replace(diagnosis(("unexplained", 0.0), shift=shift), behaviour={"response.tokens": behaviour})
-        assert explained(again, drifting, later).notify is paged
     fires = explained(again, drifting, diagnosis(("build", 0.9)))
     assert (fires.happening, fires.notify) == ("alert.firing", True)
     told = explained(Change("alert.updated", fires.alert, AT + 2 * PANE), drifting, diagnosis(("build", 0.9)))
     assert (told.happening, told.notify) == ("alert.updated", False)
     assert merged([quiet, fires, told]) == [Change("alert.firing", told.alert, AT)]
+
+
+@pytest.mark.parametrize(
+    ("first", "later", "shift", "paged"),
+    [
+        (0.1, 0.9, 1.0, False),  # what was laid to other questions fades when these are over
+        (None, 0.7, 1.0, True),
+        (None, 0.7, 0.2, False),
+        (None, 0.54, 1.0, False),
+        (None, None, 1.0, False),
+    ],
+)
+def test_a_quiet_alert_fires_for_another_signal_that_is_surely_other_answers(
+    first: float | None, later: float | None, shift: float, *, paged: bool
+) -> None:
+    drifting = [verdict()]
+    change = changed(drifting)
+    assert change is not None
+    quiet = explained(change, drifting, replace(diagnosis(*TRAFFIC), behaviour={"response.tokens": first}))
+    look = replace(diagnosis(("unexplained", 0.0), shift=shift), behaviour={"response.tokens": later})
+
+    assert not quiet.notify
+    assert explained(Change("alert.updated", quiet.alert, AT + PANE), drifting, look).notify is paged
 
 
 def test_a_quiet_alert_of_all_traffic_inhibits_none_of_its_parts() -> None:
