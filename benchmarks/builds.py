@@ -46,14 +46,14 @@ def deployments(folder: Path, names: Sequence[str]) -> list[Deployment]:
 
 
 def story(builds: Mapping[str, Deployment], most: int) -> list[Act]:
-    """Each build between two times of the good one; ended early by a drift that pages and an alert of the canaries."""
+    """Each build between two times of the good one; ended early by alerts of drift and of the canaries."""
     acts = [Act("fp16", "The good build, and its reference.", learned, "a reference", 5 * most)]
     for name, build in builds.items():
         acts.append(
             Act(
                 name,
                 f"{name} in service.",
-                lambda seen: bool(seen.drifts(paged=True)) and bool(seen.canaries),
+                lambda seen: bool(seen.drifts) and bool(seen.canaries),
                 "drift and canaries",
                 most,
                 least=200,

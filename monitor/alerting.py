@@ -13,7 +13,7 @@ from monitor.model.diagnosis import Diagnosis, Size
 from monitor.model.segment import Segment
 from monitor.model.signal import UNITS
 from monitor.model.verdict import Verdict
-from monitor.paging import laid_to_traffic, pages
+from monitor.paging import known, laid_to_traffic, pages
 from monitor.severity import severity, worst
 
 # Stands in the evidence beside the signals.
@@ -75,18 +75,25 @@ def transition(
 
 
 def explained(
-    change: Change, verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, page_traffic: bool = False
+    change: Change,
+    verdicts: Sequence[Verdict],
+    diagnosis: Diagnosis,
+    *,
+    page_traffic: bool = False,
+    told: Collection[str] = (),
 ) -> Change:
     """The change with its cause and severity: in the summary in place of who carries it, and as evidence.
 
-    A drift that is laid to traffic alone pages nobody unless ``page_traffic``; it fires when it is laid to more later.
+    A drift that is laid to traffic alone pages nobody unless ``page_traffic``, nor does one that comes with builds that
+    people were ``told`` of by canaries; it fires when it is laid to more later.
     A cause that was sure once stays with the alert when a later look tells of none: a drift that fades grows vague.
     """
     alert = change.alert
     drifting = [verdict for verdict in verdicts if verdict.drifted]
     quiet = change.happening != "alert.firing" and not alert.paged
     before = alert.evidence.get(EXPLANATION)
-    paged = page_traffic or pages(verdicts, diagnosis, laid=laid_to_traffic(before or {}) if quiet else None)
+    laid = laid_to_traffic(before) if quiet and before is not None else None
+    paged = not known(diagnosis, told) and (page_traffic or pages(verdicts, diagnosis, laid=laid))
     explanation = told_of(diagnosis, None if quiet and paged else before)
     if change.happening == "alert.firing":
         alert = replace(alert, paged=paged)
@@ -102,6 +109,13 @@ def explained(
         evidence={**alert.evidence, EXPLANATION: explanation},
     )
     return replace(change, alert=alert)
+
+
+def unexplained(change: Change, *, told: Collection[str]) -> Change:
+    """With too few traces to tell a cause: the change pages, or waits for more if canaries have just paged."""
+    if change.happening != "alert.firing" or not told:
+        return change
+    return replace(change, alert=replace(change.alert, paged=False))
 
 
 def told_of(diagnosis: Diagnosis, before: Mapping[str, Any] | None) -> Mapping[str, Any]:

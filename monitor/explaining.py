@@ -172,7 +172,8 @@ def labels_of(scored: Scored) -> dict[Label, np.ndarray]:
 def worded(case: Case, told: Explanation, found: Topics, sizes: Mapping[str, Size]) -> Diagnosis:
     """The explanation with names and words that people know."""
     answers = any(verdict.signal not in SERVING for verdict in case.drifting)
-    causes = [with_build_name(cause, case.after) for cause in (told.causes if answers else unblamed(told.causes))]
+    found_causes = told.causes if answers else unblamed(told.causes)
+    causes = [with_build_name(cause, case.after) for cause in found_causes]
     about = topic_words(case, told, found)
     sentences = [sentence(cause, about) for cause in causes]
     first = causes[0].kind
@@ -184,6 +185,7 @@ def worded(case: Case, told: Explanation, found: Topics, sizes: Mapping[str, Siz
     return Diagnosis(
         causes=causes,
         sentences=sentences,
+        builds=[builds_with(cause, case.after) for cause in found_causes],
         behaviour={
             verdict.signal: float(told.behaviour[place] / told.shifts[place]) if told.weights[place] > 0 else None
             for place, verdict in enumerate(case.drifting)
@@ -213,6 +215,16 @@ def with_build_name(cause: Cause, after: Scored) -> Cause:
         return cause
     names = Counter(build_of(item.trace) for item in after.traces if deployment_of(item.trace)["build"] == cause.name)
     return replace(cause, name=min(names, key=lambda name: (-names[name], name)))
+
+
+def builds_with(cause: Cause, after: Scored) -> list[str]:
+    """The builds of the traces that have a cause's value, or of all where it is no label's."""
+    found = set()
+    for item in after.traces:
+        values = [value for label, value in deployment_of(item.trace).items() if label == cause.kind]
+        if not cause.name or cause.name in (values or [cause.name]):
+            found.add(build_of(item.trace))
+    return sorted(found)
 
 
 def topic_words(case: Case, told: Explanation, found: Topics) -> str:

@@ -10,7 +10,7 @@ from datetime import datetime
 from detectors.base import Sum
 from detectors.effect import contributions
 from detectors.sequential import Bank
-from monitor.alerting import explained, labels_of, merged, onset_of, reviewed, transition
+from monitor.alerting import explained, labels_of, merged, onset_of, reviewed, transition, unexplained
 from monitor.errors import Transient
 from monitor.events import AlertChanged, Away, Back, PanesJudged
 from monitor.explaining import NEW_TRACES, RECENT_TRACES, REFERENCE_TRACES, diagnose, windows
@@ -20,6 +20,7 @@ from monitor.model.diagnosis import Case, Diagnosis
 from monitor.model.scored import joined
 from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
+from monitor.paging import SAME_CHANGE, builds_told
 from monitor.ports import Claim, Clock, Emit, WatchStore
 from monitor.watch import (
     Pace,
@@ -134,14 +135,8 @@ class Judge:
             if change is None:
                 change = reviewed(told, alert, pane=self.pace.pane, at=self.clock())
             if change is not None:
-                drifting = [verdict for verdict in told if verdict.drifted]
-                diagnosis = self.diagnosed(drifting, step, against) if change.alert.inhibited_by is None else None
-                changes.append(
-                    change
-                    if diagnosis is None
-                    else explained(change, told, diagnosis, page_traffic=self.budget.page_traffic)
-                )
-                change = changes[-1]
+                change = self.with_cause(change, told, step, against)
+                changes.append(change)
                 alert = change.alert if change.alert.open else None
         changes = merged(changes)
         self.store.record(claim, watch, verdicts, changes)
@@ -161,10 +156,21 @@ class Judge:
             for verdict in step.verdicts
         ]
 
+    def with_cause(self, change: Change, told: Sequence[Verdict], step: Step, against: Baseline) -> Change:
+        """The change with why, as far as it is known, and whether people are to hear of it."""
+        drifting = [verdict for verdict in told if verdict.drifted]
+        if not drifting or change.alert.inhibited_by is not None:
+            return change
+        diagnosis = self.diagnosed(drifting, step, against)
+        may_page = change.happening == "alert.firing" or not change.alert.paged
+        canaries = self.store.canary_alerts(change.alert.onset - SAME_CHANGE) if may_page else ()
+        builds = builds_told(canaries)
+        if diagnosis is None:
+            return unexplained(change, told=builds)
+        return explained(change, told, diagnosis, page_traffic=self.budget.page_traffic, told=builds)
+
     def diagnosed(self, drifting: Sequence[Verdict], step: Step, baseline: Baseline) -> Diagnosis | None:
         """Why signals drift, from a bounded number of stored traces on both sides of the onset."""
-        if not drifting:
-            return None
         pane, segment = self.pace.pane, drifting[0].segment
         asked = windows(baseline, onset_of(drifting), drifting[0].pane + pane, pane)
         before = joined(

@@ -1,16 +1,20 @@
-"""Whether people are told of a drift at all: not where other questions alone explain it."""
+"""Whether people are told of a drift at all: not where other questions alone explain it, nor twice of one change."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
+from monitor.model.alert import Alert
 from monitor.model.diagnosis import Diagnosis
 from monitor.model.verdict import Verdict
 
 # Causes and signals that tell of what is asked, never of what answers.
 TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
 ASKED = frozenset({"prompt.characters", "prompt.embedding"})
+# A change is the same that canaries told of if its onset is not later than this after their alert.
+SAME_CHANGE = timedelta(minutes=15)
 # The share of its threshold at which the evidence that the prompts moved, too, is worth a second look.
 LEANING = 0.4
 
@@ -35,6 +39,26 @@ def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, laid: Collection
         return any(surely_behaviour(diagnosis, signal) for signal in signals if signal not in laid)
     waiting = leaning(verdicts)
     return not all(asked(diagnosis.behaviour.get(signal), waiting=waiting) for signal in signals)
+
+
+def known(diagnosis: Diagnosis, told: Collection[str]) -> bool:
+    """True where people have been told of the builds that a drift comes with, or may come with.
+
+    Args:
+        diagnosis: of the drifting signals.
+        told: builds that canaries have just paged for.
+    """
+    parts = list(zip(diagnosis.causes, diagnosis.builds, strict=True))
+    if not diagnosis.named:
+        return any(not set(told).isdisjoint(builds) for _, builds in parts)
+    deployments = [builds for cause, builds in parts if cause.kind not in TRAFFIC | {"unexplained"}]
+    return bool(deployments) and all(set(told).issuperset(builds) for builds in deployments)
+
+
+def builds_told(alerts: Sequence[Alert]) -> Collection[str]:
+    """The builds that alerts of canaries are about."""
+    causes = [cause for alert in alerts for cause in alert.evidence["explanation"]["causes"]]
+    return {cause["name"] for cause in causes if cause["name"]}
 
 
 def asked(behaviour: float | None, *, waiting: bool) -> bool:

@@ -168,6 +168,9 @@ class WatchStore(Protocol):
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
         """The open alert with these labels."""
 
+    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
+        """The alerts of canaries that people have been told of since then; until the claim ends none is added."""
+
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         """Within the claim's transaction: panes judged, verdicts, alert transitions and outbox rows."""
 

@@ -39,7 +39,7 @@ def fired(*signals: str, segment: Segment = ALL) -> Alert:
     return change.alert
 
 
-def diagnosis(*found: tuple[Kind, float], shift: float = 1.0) -> Diagnosis:
+def diagnosis(*found: tuple[Kind, float], shift: float = 1.0, build: str = "bot:int4-7f3a") -> Diagnosis:
     sizes = {
         "response.tokens": Size(
             Estimate("", shift, shift - 0.1, shift + 0.1), Estimate("", 40.0, 30.0, 50.0), "", 99.5
@@ -50,6 +50,6 @@ def diagnosis(*found: tuple[Kind, float], shift: float = 1.0) -> Diagnosis:
     named = [Cause(kind, "int4-7f3a", share, 1e-9) for kind, share in found or (("build", 0.9),)]
     causes = [*named, Cause("unexplained", "", 1.0 - sum(cause.share for cause in named), 1.0)]
     return Diagnosis(
-        causes, [""] * len(causes), {}, sizes, False, "on build int4-7f3a",
+        causes, [""] * len(causes), [[build]] * len(causes), {}, sizes, False, "on build int4-7f3a",
         "71 % behaviour, 29 % mix; the prompts did not move; more refusals about refunds", (1_000, 200), (),
     )  # fmt: skip

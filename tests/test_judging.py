@@ -8,6 +8,7 @@ import pytest
 
 from monitor.events import AlertChanged, PanesJudged
 from monitor.judging import Budget, Judge, replay
+from monitor.model.alert import Alert, Change
 from monitor.model.segment import Segment
 from tests.site import ACME, ALL, BACK, CHANGED, END, MOVED, NEW, OLD, PACE, PER_PANE, REFERENCE, Site
 from tests.stores import (
@@ -89,6 +90,23 @@ def test_the_part_of_the_traffic_that_drifts_too_is_recorded_but_tells_nobody(st
     assert alerts["tenant=acme"].inhibited_by == alerts["all"].id
     assert alerts["tenant=acme"].status == "resolved"
     assert {segment for _, segment, _ in stores.posted()} == {"all"}
+
+
+@pytest.mark.parametrize(("build", "hours", "pages"), [(NEW, 0, 0), (OLD, 0, 1), (NEW, 2, 1)])
+def test_what_canaries_have_just_told_of_pages_nobody_again(build: str, hours: int, pages: int) -> None:
+    stores = InMemory()
+    at = START + CHANGED * PANE - timedelta(hours=hours)
+    causes = [{"kind": "build", "name": build}]
+    labels = {"kind": "canary", "segment": "canary=bot"}
+    canary = Alert("alert_canary", labels, "firing", at, at, "it", (), {"explanation": {"causes": causes}})
+    stores.database.write_change(Change("alert.firing", canary, at), ())
+    site = Site(stores, "pager")
+    site.learn()
+    site.run(ticks_every=1)
+
+    drifts = [alert for alert in stores.alerts() if alert.labels == {"kind": "drift", "segment": "all"}]
+    assert [(alert.status, alert.paged) for alert in drifts] == [("resolved", bool(pages))]
+    assert len(stores.posted()) == 2 * pages
 
 
 def test_the_judge_tells_what_it_did(stores: Stores) -> None:

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from detectors.cause import Kind
-from monitor.alerting import explained, merged
+from monitor.alerting import explained, merged, unexplained
 from monitor.model.alert import Change
 from tests.drifts import ACME, AT, changed, diagnosis, fired, verdict
 from tests.stores import PANE
@@ -91,6 +91,46 @@ def test_a_quiet_alert_fires_for_another_signal_that_is_surely_other_answers(
 
     assert not quiet.notify
     assert explained(Change("alert.updated", quiet.alert, AT + PANE), drifting, look).notify is paged
+
+
+@pytest.mark.parametrize(
+    ("causes", "told", "paged"),
+    [
+        ([("build", 0.9)], {"bot:int4-7f3a", "bot:1"}, False),
+        ([("prompt_template", 0.5), ("traffic_mix", 0.3)], {"bot:int4-7f3a"}, False),
+        ([("build", 0.9)], {"bot:1"}, True),
+        ([("build", 0.9)], set(), True),
+        ([("unexplained", 0.0)], {"bot:int4-7f3a"}, False),  # it may well come with that build
+        ([("unexplained", 0.0)], {"bot:1"}, True),
+    ],
+)
+def test_what_canaries_have_told_of_pages_nobody_again(
+    causes: list[tuple[Kind, float]], told: set[str], *, paged: bool
+) -> None:
+    drifting = [verdict()]
+    change = changed(drifting)
+    assert change is not None
+
+    first = explained(change, drifting, diagnosis(*causes), told=told)
+    assert first.notify is paged
+    assert explained(change, drifting, diagnosis(*causes), told=told, page_traffic=True).notify is paged
+    again = Change("alert.updated", first.alert, AT + PANE)
+    other = diagnosis(("adapter", 0.9), build="bot:3")
+    assert explained(again, drifting, other, told=told).notify is not paged
+
+
+def test_a_drift_of_few_traces_waits_for_more_where_canaries_have_paged() -> None:
+    drifting = [verdict()]
+    change = changed(drifting)
+    assert change is not None
+
+    assert unexplained(change, told=()).notify
+    waiting = unexplained(change, told=["bot:int4-7f3a"])
+    assert not waiting.notify
+    again = Change("alert.updated", waiting.alert, AT + PANE)
+    vague = replace(diagnosis(("unexplained", 0.0)), behaviour={"response.tokens": 0.9})
+    assert not explained(again, drifting, vague, told=["bot:int4-7f3a"]).notify
+    assert explained(again, drifting, vague, told=["bot:other"]).notify
 
 
 def test_a_quiet_alert_of_all_traffic_inhibits_none_of_its_parts() -> None:

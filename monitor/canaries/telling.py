@@ -11,6 +11,7 @@ from typing import Any
 from monitor.canaries.difference import Difference, phrases
 from monitor.model.alert import Alert, Severity
 from monitor.model.canary import Pin, labels_of
+from monitor.paging import SAME_CHANGE, TRAFFIC
 
 
 def alert_of(pin: Pin, found: Difference, build: str | None, *, since: datetime, at: datetime, new_id: str) -> Alert:
@@ -42,10 +43,20 @@ def alert_of(pin: Pin, found: Difference, build: str | None, *, since: datetime,
 def told_once(alert: Alert, build: str | None, drifts: Sequence[Alert]) -> Alert:
     """The alert, recorded as inhibited where an open one already told people that this build answers otherwise."""
     for drift in drifts:
-        causes = drift.evidence.get("explanation", {}).get("causes", ())
-        if drift.paged and any(cause["kind"] == "build" and cause["name"] == build for cause in causes):
+        if drift.paged and is_of(drift, build, since=alert.onset):
             return replace(alert, inhibited_by=drift.id, paged=False)
     return alert
+
+
+def is_of(drift: Alert, build: str | None, *, since: datetime) -> bool:
+    """Whether a drift is laid to a build; one of unknown cause may be, if its traces are of it and it is no older."""
+    explanation = drift.evidence.get("explanation")
+    causes = [] if explanation is None else explanation["causes"]
+    sure = [cause for cause in causes if cause["kind"] not in TRAFFIC | {"unexplained"}]
+    if sure:
+        return any(build in cause.get("builds", ()) for cause in sure)
+    fresh = drift.fired_at >= since - SAME_CHANGE
+    return fresh and (explanation is None or any(build in cause.get("builds", ()) for cause in causes))
 
 
 def build_change(before: str | None, now: str | None) -> str:

@@ -12,7 +12,7 @@ from monitor.demo.findings import Alert, Progress
 QUIET = 150
 BEHAVIOUR = frozenset({"build", "prompt_template", "model"})
 TOPIC = "sync"
-PAGED = "an alert by the canaries, and one by drift that names a deployment"
+PAGED = "an alert of the canaries and one of drift that names a deployment, and a page"
 RESOLVED = "all alerts resolved"
 
 
@@ -27,8 +27,9 @@ class Seen:
     def fresh(self) -> list[Alert]:
         return [alert for alert in self.progress.alerts if alert.fired_at >= self.since]
 
-    def drifts(self, *, paged: bool) -> list[Alert]:
-        return [alert for alert in self.fresh if alert.kind == "drift" and alert.paged is paged]
+    @property
+    def drifts(self) -> list[Alert]:
+        return [alert for alert in self.fresh if alert.kind == "drift"]
 
     @property
     def canaries(self) -> list[Alert]:
@@ -65,13 +66,13 @@ def learned(seen: Seen) -> bool:
 
 
 def reported(seen: Seen) -> bool:
-    return bool(seen.drifts(paged=False))
+    return any(not alert.paged for alert in seen.drifts)
 
 
 def caught(seen: Seen) -> bool:
-    """Paged by the drift of real traffic, laid to a deployment, and by the canaries."""
-    named = {cause["kind"] for alert in seen.drifts(paged=True) for cause in alert.causes}
-    return bool(named & BEHAVIOUR) and bool(seen.canaries)
+    """Found by the canaries and by the drift of real traffic, laid to a deployment; one of the two has paged."""
+    named = {cause["kind"] for alert in seen.drifts for cause in alert.causes}
+    return bool(named & BEHAVIOUR) and bool(seen.canaries) and any(alert.paged for alert in seen.fresh)
 
 
 def clear(seen: Seen) -> bool:

@@ -106,7 +106,7 @@ def played(act: Act, stage: Stage, crowd: Crowd, screen: Screen) -> Played:
         time.sleep(POLL_S)
     told = told_of(stage, screen, told)
     pages = fired(stage.receiver.arrivals[first_told:told])
-    delays = [delay(alert, since, stage.reader) for alert in seen.fresh if alert.kind == "canary" or alert.paged]
+    delays = [delay(alert, since, stage.reader) for alert in seen.fresh] if act.deployment is not None else []
     found = Played(act, asked - first, outcomes - before, seen, pages, delays)
     screen.say(f"  {found.asked} questions: {shares(found.outcomes)}")
     return found
@@ -146,9 +146,10 @@ def announce(stage: Stage, screen: Screen, told: int) -> int:
 
 def note(seen: Seen, screen: Screen, noted: set[str]) -> None:
     """Says of each alert that pages nobody, once."""
-    for alert in seen.drifts(paged=False):
-        if alert.id not in noted:
-            screen.say(f"  noted, nobody paged: {alert.summary}", "yellow")
+    told = any(alert.paged for alert in seen.fresh)
+    for alert in seen.fresh:
+        if not alert.paged and alert.id not in noted:
+            screen.say(f"  noted, {'paged for already' if told else 'nobody paged'}: {alert.summary}", "yellow")
             noted.add(alert.id)
 
 
@@ -161,11 +162,8 @@ def missing(story: Sequence[Played], arrivals: Sequence[Arrival], refused: int) 
     ]
     for each in story:
         most = 1 if each.act.reached is caught else 0
-        told += [
-            f"{each.act.name}: expected at most {most} pages by {kind}, got {count}"
-            for kind, count in each.pages.items()
-            if count > most
-        ]
+        if each.pages.total() > most:
+            told.append(f"{each.act.name}: expected {most or 'no'} page, got {each.pages.total()}")
     ids = Counter(arrival.id for arrival in arrivals)
     told += [f"message {name} came {count} times" for name, count in ids.items() if count > 1]
     if refused:

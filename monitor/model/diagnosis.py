@@ -80,6 +80,7 @@ class Diagnosis:
     Attributes:
         causes: the last is what is unexplained.
         sentences: one per cause.
+        builds: for each cause the builds of the traces since that have its value, or of all where it has none.
         behaviour: for each drifting signal, the share of its shift that is other answers to the same topics; what is
             left is other questions. None where the shift is too small for parts.
         sizes: by how much each drifting signal moved.
@@ -92,6 +93,7 @@ class Diagnosis:
 
     causes: Sequence[Cause]
     sentences: Sequence[str]
+    builds: Sequence[Sequence[str]]
     behaviour: Mapping[str, float | None]
     sizes: Mapping[str, Size]
     prompts_moved: bool | None
@@ -119,8 +121,9 @@ class Diagnosis:
                     "p_value": cause.p_value,
                     "beside": [list(pair) for pair in cause.beside],
                     "sentence": sentence,
+                    "builds": list(builds),
                 }
-                for cause, sentence in zip(self.causes, self.sentences, strict=True)
+                for cause, sentence, builds in zip(self.causes, self.sentences, self.builds, strict=True)
             ],
             "behaviour": dict(self.behaviour),
             "sizes": {signal: size.evidence() for signal, size in self.sizes.items()},

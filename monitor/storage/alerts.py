@@ -13,6 +13,9 @@ from monitor.codec import alert_message
 from monitor.model.alert import Alert, Change, fingerprint
 from monitor.storage.engine import Json, guarded
 
+# The advisory lock of ``take_turn``; any number that nothing else uses.
+DECIDING = 0x6472_6966_74
+
 encode = msgspec.json.Encoder(order="sorted").encode
 
 
@@ -30,6 +33,23 @@ def open_drifts(connection: sa.Connection) -> list[Alert]:
         "SELECT * FROM alerts WHERE status <> 'resolved' AND labels ->> 'kind' = 'drift' ORDER BY fired_at, id"
     )
     return [stored_alert(row) for row in rows]
+
+
+def canary_alerts(connection: sa.Connection, since: datetime) -> list[Alert]:
+    """Alerts of canaries that people have been told of since then, the oldest first."""
+    rows = connection.exec_driver_sql(
+        "SELECT * FROM alerts WHERE labels ->> 'kind' = 'canary' AND paged AND fired_at >= %s ORDER BY fired_at, id",
+        (since,),
+    )
+    return [stored_alert(row) for row in rows]
+
+
+def take_turn(connection: sa.Connection) -> None:
+    """Until the transaction ends, no other that takes its turn decides whether people are told of a change.
+
+    A drift and canaries that find the same change at once would both tell of it: neither would see the other's alert.
+    """
+    connection.exec_driver_sql("SELECT pg_advisory_xact_lock(%s)", (DECIDING,))
 
 
 def write_change(connection: sa.Connection, change: Change, endpoints: Sequence[str]) -> None:

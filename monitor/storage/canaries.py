@@ -15,7 +15,7 @@ from detectors.canary import Watch
 from detectors.shift import Position
 from monitor.model.alert import Change
 from monitor.model.canary import Answer, Canary, Pin, Place, Quality, Told, labels_of
-from monitor.storage.alerts import open_alert, open_drifts, write_change
+from monitor.storage.alerts import open_alert, open_drifts, take_turn, write_change
 from monitor.storage.engine import Json, guarded
 
 encode = msgspec.json.Encoder(order="sorted").encode
@@ -98,6 +98,7 @@ class PostgresCanaryStore:
             )
             pinned = {row.digest: row.pinned for row in rows}
             usable = max(pinned.values(), default=0) >= pin.repeats
+            take_turn(connection)
             prompts = connection.exec_driver_sql("SELECT count(*) FROM canaries").scalar_one()
             alert = open_alert(connection, labels_of(target))
             self.held = connection

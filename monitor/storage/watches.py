@@ -21,7 +21,7 @@ from monitor.model.segment import Segment
 from monitor.model.verdict import Verdict
 from monitor.ports import Claim
 from monitor.storage import panes, watch_rows
-from monitor.storage.alerts import open_alert, write_change
+from monitor.storage.alerts import canary_alerts, open_alert, take_turn, write_change
 from monitor.storage.baselines import load_baseline, partition_states
 from monitor.storage.engine import Json, guarded
 from monitor.storage.lagged import read_lagged, write_lagged
@@ -135,6 +135,13 @@ class PostgresWatchStore:
             return open_alert(self.held, labels)
         with guarded(self.engine), self.engine.connect() as connection:
             return open_alert(connection, labels)
+
+    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
+        if self.held is not None:
+            take_turn(self.held)
+        # Not by the claim's connection: its snapshot may be from before an alert of a moment ago.
+        with guarded(self.engine), self.engine.connect() as connection:
+            return canary_alerts(connection, since)
 
     def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
         with guarded(self.engine), self.engine.connect() as connection:

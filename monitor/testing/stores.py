@@ -218,6 +218,13 @@ class MemoryWatchStore:
             alerts = self.database.alerts.values()
             return next((alert for alert in alerts if alert.open and alert.fingerprint == asked), None)
 
+    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
+        with self.database.lock:
+            return [
+                alert for alert in self.database.alerts.values()
+                if alert.labels["kind"] == "canary" and alert.paged and alert.fired_at >= since
+            ]  # fmt: skip
+
     def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
         with self.database.lock:
             return [

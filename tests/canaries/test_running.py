@@ -110,21 +110,37 @@ def test_the_api_and_the_metrics_show_how_targets_stand(site: Site) -> None:
     }
 
 
-def test_whoever_was_told_of_the_build_by_a_drift_alert_is_not_told_again(site: Site) -> None:
-    cause = {"kind": "build", "name": "bot:2", "share": 0.9, "p_value": 0.0, "beside": [], "sentence": ""}
+@pytest.mark.parametrize(
+    ("cause", "minutes", "told"),
+    [
+        (("build", ["bot:2"]), 0, True),
+        (("prompt_template", ["bot:2"]), 0, True),
+        (("build", ["bot:3"]), 40, False),
+        (("unexplained", ["bot:1", "bot:2"]), 40, True),  # it may well come with that build
+        (("unexplained", ["bot:1"]), 40, False),
+        (("unexplained", ["bot:1", "bot:2"]), 0, False),  # of another day
+        (None, 40, True),
+        (None, 0, False),
+    ],
+)
+def test_whoever_was_told_of_the_build_by_a_drift_alert_is_not_told_again(
+    site: Site, cause: tuple[str, list[str]] | None, minutes: int, *, told: bool
+) -> None:
+    evidence = (
+        {} if cause is None else {"explanation": {"causes": [{"kind": cause[0], "name": "", "builds": cause[1]}]}}
+    )
     labels = {"kind": "drift", "segment": "all"}
-    drift = Alert(
-        "alert_drift", labels, "firing", START, START, "it moved", ("response.tokens",),
-        {"explanation": {"causes": [cause]}},
-    )  # fmt: skip
+    at = START + timedelta(minutes=minutes)
+    drift = Alert("alert_drift", labels, "firing", START, at, "it moved", ("response.tokens",), evidence)
     site.send(PROMPTS * 4)
     with site.real.engine.begin() as connection:
         write_change(connection, Change("alert.firing", drift, START), [])
     site.endpoint.says = lambda _canary: answer(off=0.03, build="bot:2")
     site.send(12)
     alert = site.row(f"{ALERT} WHERE kind = 'canary'")
-    assert (alert["status"], alert["inhibited_by"], alert["paged"]) == ("firing", "alert_drift", False)
-    assert site.real.posted() == []
+    inhibited_by = "alert_drift" if told else None
+    assert (alert["status"], alert["inhibited_by"], alert["paged"]) == ("firing", inhibited_by, not told)
+    assert len(site.real.posted()) == (0 if told else 1)
 
 
 def test_worse_answers_are_told_apart_from_other_numbers(site: Site) -> None:

@@ -47,7 +47,8 @@ def test_other_questions_are_reported_without_a_page() -> None:
         ([alert()], False),
         ([alert("canary")], False),
         ([alert(cause="unexplained"), alert("canary")], False),
-        ([alert(paged=False), alert("canary")], False),
+        ([alert(paged=False), alert("canary")], True),  # told by the canaries already
+        ([alert(paged=False), alert("canary", paged=False)], False),
     ],
 )
 def test_a_bad_build_is_caught_by_canaries_and_by_a_drift_that_names_it(alerts: list[Alert], reached: bool) -> None:
@@ -69,7 +70,7 @@ def story() -> list[Played]:
         Played(LEARNING, 900, outcomes, seen(), NOBODY, []),
         Played(NEWSLETTER, 250, outcomes, seen(alert(paged=False, cause="traffic_mix")), NOBODY, []),
         Played(FORGOTTEN, 400, outcomes, seen(), NOBODY, []),
-        Played(INT4, 200, outcomes, caught, Counter({"canary": 1, "drift": 1}), ["4 canaries", "100 answers"]),
+        Played(INT4, 200, outcomes, caught, Counter({"canary": 1}), ["4 canaries", "100 answers"]),
         Played(BACK, 300, outcomes, seen(), NOBODY, []),
     ]
 
@@ -79,15 +80,15 @@ def test_nothing_is_missing_from_a_good_story(story: list[Played]) -> None:
 
 
 def test_each_thing_that_is_missing_is_named(story: list[Played]) -> None:
-    story[3] = replace(story[3], pages=Counter({"canary": 1, "drift": 2}))
+    story[3] = replace(story[3], pages=Counter({"canary": 1, "drift": 1}))
     story[1] = replace(story[1], seen=seen())
     story[4] = replace(story[4], seen=seen(alert(), progress=replace(QUIET, rejects=2)), pages=Counter({"drift": 1}))
 
     assert missing(story, [Arrival("msg_1", {}), Arrival("msg_1", {})], 1) == [
         "newsletter: expected a drift laid to traffic that pages nobody within 600 questions",
         "taken back: expected all alerts resolved within 2500 questions",
-        "int4: expected at most 1 pages by drift, got 2",
-        "taken back: expected at most 0 pages by drift, got 1",
+        "int4: expected 1 page, got 2",
+        "taken back: expected no page, got 1",
         "message msg_1 came 2 times",
         "expected every message to be signed, 1 were not",
         "expected no trace to be rejected, 2 were",
@@ -97,6 +98,6 @@ def test_each_thing_that_is_missing_is_named(story: list[Played]) -> None:
 def test_an_act_is_a_row_with_its_outcomes_and_what_found_it(story: list[Played]) -> None:
     assert row(story[3]) == {
         "act": "int4", "questions": 200, "right": "70 %", "honest": "20 %", "wrong": "10 %", "stopped": "0 %",
-        "paged by": "canary, drift", "found after": "4 canaries, 100 answers",
+        "paged by": "canary", "found after": "4 canaries, 100 answers",
     }  # fmt: skip
     assert row(story[0])["paged by"] == "nobody"

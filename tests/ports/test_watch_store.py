@@ -45,6 +45,20 @@ def test_a_claim_holds_the_sums_of_the_panes_that_are_closed(stores: Stores, bas
     assert told(claim.panes[START + PANE]) == told(both)
 
 
+def test_alerts_of_canaries_are_those_that_people_were_told_of_since(stores: Stores, baseline: Baseline) -> None:
+    add(stores, baseline, range(1), first=0)
+    canary = replace(alert("alert_2"), labels={"kind": "canary", "segment": "canary=bot"})
+    silent = replace(canary, id="alert_3", labels={"kind": "canary", "segment": "canary=other"}, paged=False)
+    judge(stores.watches(), baseline, *(Change("alert.firing", each, LATER) for each in (alert(), canary, silent)))
+
+    store = stores.watches()
+    assert [found.id for found in store.canary_alerts(LATER)] == ["alert_2"]
+    assert store.canary_alerts(LATER + PANE) == []
+    with store.claim(baseline, ACME, LATER) as claim:
+        assert claim is not None
+        assert [found.id for found in store.canary_alerts(LATER)] == ["alert_2"]
+
+
 def test_nothing_due_is_no_claim(stores: Stores, baseline: Baseline) -> None:
     add(stores, baseline, range(1), first=0)
 

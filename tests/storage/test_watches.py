@@ -1,6 +1,7 @@
 """What is Postgres' own: endpoints that are disabled, and judges in threads of their own."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -9,8 +10,10 @@ import pytest
 
 from monitor.model.alert import Alert, Change
 from monitor.model.baseline import Baseline
+from monitor.model.canary import Canary, Turn
 from monitor.model.segment import Segment
 from monitor.ports import Claim
+from monitor.storage.canaries import PostgresCanaryStore
 from tests.stores import FIRST, PANE, START, InPostgres, line, no_sums, small_baseline, unit
 
 ALL = Segment()
@@ -48,6 +51,34 @@ def test_a_disabled_endpoint_gets_no_message_and_the_others_do(real: InPostgres,
     judge(real, baseline, Change("alert.firing", ALERT, LATER), endpoints=("gone", "pager"))
 
     assert real.posted() == [("alert.firing", "all", "pager")]
+
+
+def test_canaries_wait_until_a_judge_that_asked_for_their_alerts_is_done(real: InPostgres, baseline: Baseline) -> None:
+    """Else each would page of the same change, for neither would see the other's alert."""
+    seen: list[list[str]] = []
+
+    def place() -> None:
+        store = PostgresCanaryStore(real.engine)
+        with store.place("bot", Canary(name="golden-00", messages=(Turn("user", "How long?"),)), 3, LATER) as found:
+            seen.append([drift.id for drift in found.drifts])
+
+    store = real.watches()
+    with store.claim(baseline, ALL, LATER) as claim:
+        assert claim is not None
+        assert store.canary_alerts(START) == []
+        thread = threading.Thread(target=place)
+        thread.start()
+        waited_for(real, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+        change = Change("alert.firing", ALERT, LATER)
+        store.record(claim, replace(claim.watch, judged_until=max(claim.panes) + PANE), [], [change])
+    thread.join(30)
+    assert seen == [["alert_1"]]
+
+
+def waited_for(real: InPostgres, sql: str) -> None:
+    until = time.monotonic() + 30
+    while not real.rows(sql):
+        assert time.monotonic() < until, f"expected rows of {sql!r}"
 
 
 def test_of_many_judges_at_once_one_gets_each_pane(real: InPostgres, baseline: Baseline) -> None:
