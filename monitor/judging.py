@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -162,12 +162,14 @@ class Judge:
         if not drifting or change.alert.inhibited_by is not None:
             return change
         diagnosis = self.diagnosed(drifting, step, against)
-        may_page = change.happening == "alert.firing" or not change.alert.paged
-        canaries = self.store.canary_alerts(change.alert.onset - SAME_CHANGE) if may_page else ()
-        builds = builds_told(canaries)
+        builds = self.builds_told(change) if change.happening == "alert.firing" or not change.alert.paged else ()
         if diagnosis is None:
             return unexplained(change, told=builds)
         return explained(change, told, diagnosis, page_traffic=self.budget.page_traffic, told=builds)
+
+    def builds_told(self, change: Change) -> Collection[str]:
+        """The builds that canaries told of when the drift began, and that are not over for long."""
+        return builds_told(self.store.canary_alerts(change.alert.onset - SAME_CHANGE, over=change.at - SAME_CHANGE))
 
     def diagnosed(self, drifting: Sequence[Verdict], step: Step, baseline: Baseline) -> Diagnosis | None:
         """Why signals drift, from a bounded number of stored traces on both sides of the onset."""

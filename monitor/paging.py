@@ -13,7 +13,8 @@ from monitor.model.verdict import Verdict
 # Causes and signals that tell of what is asked, never of what answers.
 TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
 ASKED = frozenset({"prompt.characters", "prompt.embedding"})
-# A change is the same that canaries told of if its onset is not later than this after their alert.
+# A change is the same that canaries told of if its onset is not later than this after their alert; and what lasts for
+# longer than this after their alert is over, is not over.
 SAME_CHANGE = timedelta(minutes=15)
 # The share of its threshold at which the evidence that the prompts moved, too, is worth a second look.
 LEANING = 0.4

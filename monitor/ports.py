@@ -168,8 +168,11 @@ class WatchStore(Protocol):
     def alert(self, labels: Mapping[str, str]) -> Alert | None:
         """The open alert with these labels."""
 
-    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
-        """The alerts of canaries that people have been told of since then; until the claim ends none is added."""
+    def canary_alerts(self, since: datetime, *, over: datetime) -> Sequence[Alert]:
+        """The alerts of canaries that people have been told of since then; none is added before the claim ends.
+
+        Those that were over before ``over`` are left out, unless they were accepted.
+        """
 
     def record(self, claim: Claim, watch: Watch, verdicts: Sequence[Verdict], changes: Sequence[Change]) -> None:
         """Within the claim's transaction: panes judged, verdicts, alert transitions and outbox rows."""

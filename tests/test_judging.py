@@ -92,14 +92,19 @@ def test_the_part_of_the_traffic_that_drifts_too_is_recorded_but_tells_nobody(st
     assert {segment for _, segment, _ in stores.posted()} == {"all"}
 
 
-@pytest.mark.parametrize(("build", "hours", "pages"), [(NEW, 0, 0), (OLD, 0, 1), (NEW, 2, 1)])
-def test_what_canaries_have_just_told_of_pages_nobody_again(build: str, hours: int, pages: int) -> None:
+@pytest.mark.parametrize(
+    ("build", "minutes", "over", "pages"),
+    [(NEW, 0, False, 0), (OLD, 0, False, 1), (NEW, 120, False, 1), (NEW, 14, False, 0), (NEW, 14, True, 1)],
+)
+def test_what_canaries_have_just_told_of_pages_nobody_again(
+    build: str, minutes: int, *, over: bool, pages: int
+) -> None:
     stores = InMemory()
-    at = START + CHANGED * PANE - timedelta(hours=hours)
+    at = START + CHANGED * PANE - timedelta(minutes=minutes)
     causes = [{"kind": "build", "name": build}]
     labels = {"kind": "canary", "segment": "canary=bot"}
     canary = Alert("alert_canary", labels, "firing", at, at, "it", (), {"explanation": {"causes": causes}})
-    stores.database.write_change(Change("alert.firing", canary, at), ())
+    stores.database.write_change(Change("alert.firing", canary.resolved(at) if over else canary, at), ())
     site = Site(stores, "pager")
     site.learn()
     site.run(ticks_every=1)

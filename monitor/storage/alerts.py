@@ -35,11 +35,12 @@ def open_drifts(connection: sa.Connection) -> list[Alert]:
     return [stored_alert(row) for row in rows]
 
 
-def canary_alerts(connection: sa.Connection, since: datetime) -> list[Alert]:
-    """Alerts of canaries that people have been told of since then, the oldest first."""
+def canary_alerts(connection: sa.Connection, since: datetime, over: datetime) -> list[Alert]:
+    """Alerts of canaries that people have been told of since then and that were not over before, the oldest first."""
     rows = connection.exec_driver_sql(
-        "SELECT * FROM alerts WHERE labels ->> 'kind' = 'canary' AND paged AND fired_at >= %s ORDER BY fired_at, id",
-        (since,),
+        "SELECT * FROM alerts WHERE labels ->> 'kind' = 'canary' AND paged AND fired_at >= %s"
+        " AND (status <> 'resolved' OR resolved_at >= %s OR resolution = 'accepted') ORDER BY fired_at, id",
+        (since, over),
     )
     return [stored_alert(row) for row in rows]
 

@@ -136,12 +136,12 @@ class PostgresWatchStore:
         with guarded(self.engine), self.engine.connect() as connection:
             return open_alert(connection, labels)
 
-    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
+    def canary_alerts(self, since: datetime, *, over: datetime) -> Sequence[Alert]:
         if self.held is not None:
             take_turn(self.held)
         # Not by the claim's connection: its snapshot may be from before an alert of a moment ago.
         with guarded(self.engine), self.engine.connect() as connection:
-            return canary_alerts(connection, since)
+            return canary_alerts(connection, since, over)
 
     def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
         with guarded(self.engine), self.engine.connect() as connection:

@@ -218,12 +218,14 @@ class MemoryWatchStore:
             alerts = self.database.alerts.values()
             return next((alert for alert in alerts if alert.open and alert.fingerprint == asked), None)
 
-    def canary_alerts(self, since: datetime) -> Sequence[Alert]:
+    def canary_alerts(self, since: datetime, *, over: datetime) -> Sequence[Alert]:
         with self.database.lock:
-            return [
-                alert for alert in self.database.alerts.values()
-                if alert.labels["kind"] == "canary" and alert.paged and alert.fired_at >= since
-            ]  # fmt: skip
+            told = [each for each in self.database.alerts.values() if each.labels["kind"] == "canary" and each.paged]
+        return [
+            alert for alert in told
+            if alert.fired_at >= since
+            and (alert.resolved_at is None or alert.resolved_at >= over or alert.resolution == "accepted")
+        ]  # fmt: skip
 
     def lagged(self, baseline: Baseline) -> Sequence[Baseline]:
         with self.database.lock:

@@ -49,14 +49,21 @@ def test_alerts_of_canaries_are_those_that_people_were_told_of_since(stores: Sto
     add(stores, baseline, range(1), first=0)
     canary = replace(alert("alert_2"), labels={"kind": "canary", "segment": "canary=bot"})
     silent = replace(canary, id="alert_3", labels={"kind": "canary", "segment": "canary=other"}, paged=False)
-    judge(stores.watches(), baseline, *(Change("alert.firing", each, LATER) for each in (alert(), canary, silent)))
+    gone, accepted = (
+        replace(canary, id=name, labels={"kind": "canary", "segment": name}).resolved(LATER + PANE, how)
+        for name, how in (("alert_4", "cleared"), ("alert_5", "accepted"))
+    )
+    made = (alert(), canary, silent, gone, accepted)
+    judge(stores.watches(), baseline, *(Change("alert.firing", each, LATER) for each in made))
 
     store = stores.watches()
-    assert [found.id for found in store.canary_alerts(LATER)] == ["alert_2"]
-    assert store.canary_alerts(LATER + PANE) == []
+    ids = ["alert_2", "alert_4", "alert_5"]
+    assert [found.id for found in store.canary_alerts(LATER, over=LATER)] == ids
+    assert [found.id for found in store.canary_alerts(LATER, over=LATER + 2 * PANE)] == ["alert_2", "alert_5"]
+    assert store.canary_alerts(LATER + PANE, over=LATER) == []
     with store.claim(baseline, ACME, LATER) as claim:
         assert claim is not None
-        assert [found.id for found in store.canary_alerts(LATER)] == ["alert_2"]
+        assert [found.id for found in store.canary_alerts(LATER, over=LATER)] == ids
 
 
 def test_nothing_due_is_no_claim(stores: Stores, baseline: Baseline) -> None:

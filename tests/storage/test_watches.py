@@ -65,7 +65,7 @@ def test_canaries_wait_until_a_judge_that_asked_for_their_alerts_is_done(real: I
     store = real.watches()
     with store.claim(baseline, ALL, LATER) as claim:
         assert claim is not None
-        assert store.canary_alerts(START) == []
+        assert store.canary_alerts(START, over=START) == []
         thread = threading.Thread(target=place)
         thread.start()
         waited_for(real, "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
