@@ -43,17 +43,19 @@ def pages(verdicts: Sequence[Verdict], diagnosis: Diagnosis, *, laid: Collection
 
 
 def known(diagnosis: Diagnosis, told: Collection[str]) -> bool:
-    """True where people have been told of the builds that a drift comes with, or may come with.
+    """True where each deployment that a drift is laid to answered as a build that people have been told of.
+
+    Not all of its traces have to be of that build: a model that gets another prompt template is another build. Without
+    a cause that is sure, any trace since the onset may be of the build.
 
     Args:
         diagnosis: of the drifting signals.
         told: builds that canaries have just paged for.
     """
     parts = list(zip(diagnosis.causes, diagnosis.builds, strict=True))
-    if not diagnosis.named:
-        return any(not set(told).isdisjoint(builds) for _, builds in parts)
-    deployments = [builds for cause, builds in parts if cause.kind not in TRAFFIC | {"unexplained"}]
-    return bool(deployments) and all(set(told).issuperset(builds) for builds in deployments)
+    if diagnosis.named:
+        parts = [(cause, builds) for cause, builds in parts if cause.kind not in TRAFFIC | {"unexplained"}]
+    return bool(parts) and all(not set(told).isdisjoint(builds) for _, builds in parts)
 
 
 def builds_told(alerts: Sequence[Alert]) -> Collection[str]:

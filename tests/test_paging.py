@@ -5,6 +5,7 @@ import pytest
 from detectors.cause import Kind
 from monitor.alerting import explained, merged, unexplained
 from monitor.model.alert import Change
+from monitor.paging import known
 from tests.drifts import ACME, AT, changed, diagnosis, fired, verdict
 from tests.stores import PANE
 
@@ -117,6 +118,17 @@ def test_what_canaries_have_told_of_pages_nobody_again(
     again = Change("alert.updated", first.alert, AT + PANE)
     other = diagnosis(("adapter", 0.9), build="bot:3")
     assert explained(again, drifting, other, told=told).notify is not paged
+
+
+def test_a_drift_is_known_when_each_deployment_it_is_laid_to_has_traces_of_the_build() -> None:
+    found = diagnosis(("prompt_template", 0.6), ("build", 0.2))
+    shared = replace(found, builds=[["bot:2"], ["bot:1", "bot:2"], ["bot:1", "bot:2"]])
+    another = replace(found, builds=[["bot:2"], ["bot:3"], ["bot:2", "bot:3"]])
+
+    assert known(shared, ["bot:2"])
+    assert not known(another, ["bot:2"])
+    assert not known(shared, [])
+    assert not known(replace(diagnosis(*TRAFFIC), builds=[["bot:2"]] * 3), ["bot:2"])
 
 
 def test_a_drift_of_few_traces_waits_for_more_where_canaries_have_paged() -> None:
