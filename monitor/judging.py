@@ -162,12 +162,12 @@ class Judge:
         if not drifting or change.alert.inhibited_by is not None:
             return change
         diagnosis = self.diagnosed(drifting, step, against)
-        builds = self.builds_told(change) if change.happening == "alert.firing" or not change.alert.paged else ()
+        builds = self.told_by_canaries(change) if change.happening == "alert.firing" or not change.alert.paged else ()
         if diagnosis is None:
             return unexplained(change, told=builds)
         return explained(change, told, diagnosis, page_traffic=self.budget.page_traffic, told=builds)
 
-    def builds_told(self, change: Change) -> Collection[str]:
+    def told_by_canaries(self, change: Change) -> Collection[str]:
         """The builds that canaries told of when the drift began, and that are not over for long."""
         return builds_told(self.store.canary_alerts(change.alert.onset - SAME_CHANGE, over=change.at - SAME_CHANGE))
 

@@ -12,6 +12,7 @@ from monitor.model.verdict import Verdict
 
 # Causes and signals that tell of what is asked, never of what answers.
 TRAFFIC = frozenset({"tenant", "traffic_mix", "new_topic"})
+NO_DEPLOYMENT = TRAFFIC | {"unexplained"}
 ASKED = frozenset({"prompt.characters", "prompt.embedding"})
 # A change is the same that canaries told of if its onset is not later than this after their alert; and what lasts for
 # longer than this after their alert is over, is not over.
@@ -54,7 +55,7 @@ def known(diagnosis: Diagnosis, told: Collection[str]) -> bool:
     """
     parts = list(zip(diagnosis.causes, diagnosis.builds, strict=True))
     if diagnosis.named:
-        parts = [(cause, builds) for cause, builds in parts if cause.kind not in TRAFFIC | {"unexplained"}]
+        parts = [(cause, builds) for cause, builds in parts if cause.kind not in NO_DEPLOYMENT]
     return bool(parts) and all(not set(told).isdisjoint(builds) for _, builds in parts)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from monitor.canaries.difference import Difference, phrases
 from monitor.model.alert import Alert, Severity
 from monitor.model.canary import Pin, labels_of
-from monitor.paging import SAME_CHANGE, TRAFFIC
+from monitor.paging import NO_DEPLOYMENT, SAME_CHANGE
 
 
 def alert_of(pin: Pin, found: Difference, build: str | None, *, since: datetime, at: datetime, new_id: str) -> Alert:
@@ -52,7 +52,7 @@ def is_of(drift: Alert, build: str | None, *, since: datetime) -> bool:
     """Whether a drift is laid to a build; one of unknown cause may be, if its traces are of it and it is no older."""
     explanation = drift.evidence.get("explanation")
     causes = [] if explanation is None else explanation["causes"]
-    sure = [cause for cause in causes if cause["kind"] not in TRAFFIC | {"unexplained"}]
+    sure = [cause for cause in causes if cause["kind"] not in NO_DEPLOYMENT]
     if sure:
         return any(build in cause.get("builds", ()) for cause in sure)
     fresh = drift.fired_at >= since - SAME_CHANGE

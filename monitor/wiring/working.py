@@ -98,10 +98,10 @@ def desk(
             raise ValueError(f"messages: {folder.graph.parent.name} has no chat template; ask /v1/completions")
         return folder.template.render(messages, documents)
 
-    told = origin(model, wanted)
     template = PromptTemplate(hash=folder.template.hash) if folder.template is not None else None
     with ExitStack() as stack:
         check, stream_check = guards(found, telemetry.emit, stack)
+        source = origin(model, wanted) if check is not None else None
         pool = stack.enter_context(ThreadPoolExecutor(2 * wanted.slots, thread_name_prefix="guard-asks"))
         yield Desk(
             model=model.name,
@@ -121,7 +121,7 @@ def desk(
             pool=pool,
             check=check,
             stream_check=stream_check,
-            columns=partial(columns, texts=told.texts, top=told.top) if check is not None else None,
+            columns=partial(columns, texts=source.texts, top=source.top) if source is not None else None,
         )
 
 

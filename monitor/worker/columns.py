@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
 import numpy as np
 import orjson
 
 from monitor.model.generation import Choice
-from monitor.model.trace import Logprobs
-
-DECODER = msgspec.json.Decoder(Logprobs)
+from monitor.model.trace import Logprobs, TopK
 
 
 def written(choice: Choice, texts: Sequence[str], *, top: int) -> bytes:
@@ -27,8 +24,8 @@ def written(choice: Choice, texts: Sequence[str], *, top: int) -> bytes:
     """
     ids, logprobs = choice.top.columns(top)
     k = ids.shape[1]
-    best = {"k": k, "ids": np.ascontiguousarray(ids), "logprob": np.ascontiguousarray(logprobs)}
-    columns = {
+    best = {"k": k, "token_ids": np.ascontiguousarray(ids), "logprob": np.ascontiguousarray(logprobs)}
+    fields = {
         "unit": "nats",
         "source": "raw",
         "token_ids": choice.ids,
@@ -38,9 +35,20 @@ def written(choice: Choice, texts: Sequence[str], *, top: int) -> bytes:
         "entropy": np.array(choice.entropy, np.float32),
         **({"top_k": best} if k else {}),
     }
-    return orjson.dumps(columns, option=orjson.OPT_SERIALIZE_NUMPY)
+    return orjson.dumps(fields, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def columns(choice: Choice, texts: Sequence[str], *, top: int) -> Logprobs:
-    """What a trace would say of the answer's tokens, for the guard."""
-    return DECODER.decode(written(choice, texts, top=top))
+    """What a trace would say of the answer's tokens, for the guard: as the model gave it, finite or not."""
+    ids, logprobs = choice.top.columns(top)
+    k = ids.shape[1]
+    return Logprobs(
+        unit="nats",
+        source="raw",
+        token_ids=choice.ids,
+        tokens=[texts[token] for token in choice.ids],
+        byte_offsets=choice.starts,
+        logprob=choice.logprob,
+        entropy=choice.entropy,
+        top_k=TopK(k, ids.tolist(), logprobs.tolist()) if k else None,
+    )

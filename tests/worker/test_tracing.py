@@ -83,6 +83,7 @@ def test_the_consumer_takes_it_with_all_its_columns(shared_bench: Bench, job: Jo
     assert found.token_ids == first.ids
     assert np.abs(np.array(found.logprob) - first.logprob).max() <= 1e-6
     assert np.abs(np.array(found.entropy) - first.entropy).max() <= 1e-6
+    assert [len(row) for row in found.top_k.token_ids] == [5] * len(first.ids)
     assert [len(row) for row in found.top_k.logprob] == [5] * len(first.ids)
     assert found.byte_offsets == first.starts
     assert (trace.usage.input_tokens, trace.usage.output_tokens) == (3, 9)
